@@ -1,0 +1,56 @@
+/** Every identifier system, extension URL and code system of ours, said once and derived from one namespace. */
+
+/** The default of the setting NAMESPACE. */
+export const DEFAULT_NAMESPACE = 'https://holilabs.xyz/fhir';
+
+/** Our own URLs below one namespace. */
+export interface Systems {
+  readonly namespace: string;
+  /** Identifier system of `pt_…` tokens (seed §3.1: `https://holilabs.xyz/patient-token`). */
+  readonly patientToken: string;
+  /** Identifier system of the tokens of every other type. */
+  readonly resourceToken: string;
+  /** `meta.tag` system of the keyed digest of a replica resource. */
+  readonly digest: string;
+  /** Coding system of data classes in `Consent.provision.class`. */
+  readonly dataClass: string;
+  /** `meta.tag` system of sync directives on source resources; code `no-sync` is the seeds' `fhirSyncEnabled=false`. */
+  readonly sync: string;
+  /** Code system of our AuditEvent types (FHIR_SYNC, …). */
+  readonly auditType: string;
+  /** Code system of our decision and outcome codes in AuditEvent details. */
+  readonly auditDetail: string;
+  /** Identifier system of correlation ids. */
+  readonly correlation: string;
+  /** Code system of the control resources (Basic) in the source. */
+  readonly control: string;
+  /** Identifier system of bots: the stable name by which they are deployed and called. */
+  readonly bot: string;
+}
+
+/**
+ * Derives all our URLs from the namespace.
+ *
+ * @param namespace - An absolute URL without a trailing slash.
+ * @returns The systems.
+ */
+export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
+  return {
+    namespace,
+    patientToken: `${namespace.replace(/\/fhir$/, '')}/patient-token`,
+    resourceToken: `${namespace}/resource-token`,
+    digest: `${namespace}/digest`,
+    dataClass: `${namespace}/data-class`,
+    sync: `${namespace}/sync`,
+    auditType: `${namespace}/audit-event-type`,
+    auditDetail: `${namespace}/audit-detail`,
+    correlation: `${namespace}/correlation-id`,
+    control: `${namespace}/control`,
+    bot: `${namespace}/bot`,
+  };
+}
+
+export const V3_OBSERVATION_VALUE = 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue';
+export const V3_ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason';
+export const V3_CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
+export const V3_ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';

@@ -1,0 +1,59 @@
+/**
+ * The whole runtime that a Bot may assume: the globals of Medplum's vm context, and the Node modules we allow.
+ * Lambda offers more, so what compiles here runs there. Anything that is not in this file is a compile error in `src/`.
+ *
+ * Not here on purpose: timers (a throw in a timer callback kills the server), AbortController, Buffer, process.
+ */
+
+/** Buffered by Medplum and stored in `AuditEvent.outcomeDesc`: only `observability/log.io.ts` may use it. */
+declare const console: { log(line: string): void };
+
+/** The part of the Fetch API that node-fetch 2 (vmcontext) and the built-in fetch (Lambda) have in common. */
+interface BotResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  text(): Promise<string>;
+}
+declare function fetch(
+  url: string,
+  init?: { method?: string; headers?: Record<string, string>; body?: string; redirect?: 'error' | 'manual' }
+): Promise<BotResponse>;
+
+declare class URL {
+  constructor(url: string, base?: string);
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly origin: string;
+  readonly pathname: string;
+  readonly search: string;
+  readonly href: string;
+}
+declare class URLSearchParams {
+  constructor(init?: string | Record<string, string>);
+  append(name: string, value: string): void;
+  get(name: string): string | null;
+  toString(): string;
+}
+
+declare module 'node:crypto' {
+  /** Bytes as Node returns them; only what we call is named. */
+  interface Bytes {
+    readonly length: number;
+    readonly [index: number]: number;
+    toString(encoding: 'hex' | 'base64url'): string;
+    readUInt32BE(offset: number): number;
+  }
+  interface Hmac {
+    update(data: string | Bytes): Hmac;
+    digest(): Bytes;
+    digest(encoding: 'hex' | 'base64url'): string;
+  }
+  export function createHmac(algorithm: 'sha256', key: string | Bytes): Hmac;
+  export function createHash(algorithm: 'sha256'): Hmac;
+  export function randomUUID(): string;
+}
+
+declare module 'node:timers/promises' {
+  export function setTimeout<T = void>(ms: number, value?: T, options?: { ref?: boolean }): Promise<T>;
+}
