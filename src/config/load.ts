@@ -1,0 +1,84 @@
+/** Project secrets → a validated Config, or all the problems at once. Nothing else reads `event.secrets`. */
+import { systemsOf } from '../fhir/systems.ts';
+import type { Systems } from '../fhir/systems.ts';
+import { problemOf } from './check.ts';
+import { SETTINGS } from './settings.ts';
+import type { Setting, SettingName } from './settings.ts';
+
+/** What the bots work with. */
+export interface Config {
+  readonly syncEnabled: boolean;
+  readonly production: boolean;
+  readonly systems: Systems;
+  readonly replica: {
+    readonly fhirUrl: string;
+    readonly tokenUrl: string;
+    readonly auth: 'client-credentials' | 'basic';
+    readonly clientId: string;
+    readonly clientSecret: string;
+    readonly projectId: string | undefined;
+    readonly timeoutMs: number;
+  };
+  readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
+  readonly key: { readonly version: number; readonly secret: string };
+  readonly sweepOverlapMs: number;
+}
+
+/** As Medplum hands them over: `event.secrets`. */
+export type Secrets = Readonly<Record<string, { readonly valueString?: string } | undefined>>;
+
+/** The Config, or every problem, by name and without values. */
+export type Loaded = { readonly config: Config } | { readonly problems: readonly string[] };
+
+/**
+ * Reads and judges all settings. Problems are gathered, so that one round of repairs is enough.
+ *
+ * @param secrets - `event.secrets`.
+ * @returns The Config or all problems.
+ */
+export function load(secrets: Secrets): Loaded {
+  const read = (setting: Setting): string | undefined =>
+    [setting.name, ...(setting.aliases ?? [])].map((name) => secrets[name]?.valueString?.trim()).find(Boolean) ??
+    setting.fallback;
+  const values = new Map<string, string | undefined>(SETTINGS.map((setting) => [setting.name, read(setting)]));
+  const production = values.get('ENVIRONMENT') === 'production';
+  const problems = (SETTINGS as readonly Setting[]).flatMap((setting) => {
+    const value = values.get(setting.name);
+    if (value === undefined) {
+      return setting.optional ? [] : [`${setting.name} is missing`];
+    }
+    const problem = problemOf(setting, value, production);
+    return problem ? [`${setting.name} ${problem}`] : [];
+  });
+  return problems.length > 0
+    ? { problems }
+    : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production) };
+}
+
+function build(values: ReadonlyMap<SettingName, string | undefined>, production: boolean): Config {
+  const text = (name: SettingName): string => values.get(name) ?? '';
+  const base = text('REPLICA_BASE_URL').replace(/\/*$/, '/');
+  return {
+    syncEnabled: text('SYNC_ENABLED') === 'true',
+    production,
+    systems: systemsOf(text('NAMESPACE').replace(/\/*$/, '')),
+    replica: {
+      fhirUrl: base + text('REPLICA_FHIR_PATH').replace(/^\/*/, '').replace(/\/*$/, '/'),
+      tokenUrl: base + text('REPLICA_TOKEN_PATH').replace(/^\/*/, ''),
+      auth: text('REPLICA_AUTH') as Config['replica']['auth'],
+      clientId: text('REPLICA_CLIENT_ID'),
+      clientSecret: text('REPLICA_CLIENT_SECRET'),
+      projectId: values.get('REPLICA_PROJECT_ID'),
+      timeoutMs: Number(text('REPLICA_TIMEOUT_MS')),
+    },
+    consent: {
+      purpose: text('CONSENT_PURPOSE'),
+      actors: text('REPLICA_ACTORS')
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    },
+    key: { version: Number(text('PSEUDONYM_KEY_VERSION')), secret: text('PSEUDONYM_KEY') },
+    sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
+  };
+}

@@ -1,0 +1,113 @@
+/** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
+
+/** How the text of a setting is understood. */
+export type Kind = 'boolean' | 'url' | 'text' | 'secret' | 'key' | 'integer' | 'choice' | 'references';
+
+/** One setting, read from the Project secrets of the source. */
+export interface Setting {
+  readonly name: string;
+  readonly kind: Kind;
+  /** What it is for and why the default is what it is. */
+  readonly why: string;
+  /** Used when neither the name nor an alias is set. Without it, and unless optional, the setting is required. */
+  readonly fallback?: string;
+  readonly optional?: true;
+  /** The names of the seeds, accepted in Project secrets. */
+  readonly aliases?: readonly string[];
+  readonly choices?: readonly string[];
+}
+
+export const SETTINGS = [
+  {
+    name: 'SYNC_ENABLED',
+    kind: 'boolean',
+    fallback: 'true',
+    aliases: ['ENABLE_MEDPLUM'],
+    why: 'The main switch. Off: every bot answers that it is off, and nothing is sent.',
+  },
+  {
+    name: 'ENVIRONMENT',
+    kind: 'choice',
+    choices: ['development', 'production'],
+    fallback: 'development',
+    aliases: ['NODE_ENV'],
+    why: 'In `production`, placeholder secrets, plain HTTP and loopback URLs are refused.',
+  },
+  {
+    name: 'NAMESPACE',
+    kind: 'url',
+    fallback: 'https://holilabs.xyz/fhir',
+    why: 'The root of our own identifier systems, tags and extensions.',
+  },
+  {
+    name: 'REPLICA_BASE_URL',
+    kind: 'url',
+    aliases: ['MEDPLUM_BASE_URL'],
+    why: 'The server that receives the de-identified copies.',
+  },
+  { name: 'REPLICA_FHIR_PATH', kind: 'text', fallback: 'fhir/R4/', why: 'The FHIR endpoint below the base URL.' },
+  {
+    name: 'REPLICA_TOKEN_PATH',
+    kind: 'text',
+    fallback: 'oauth2/token',
+    why: 'The OAuth2 token endpoint below the base URL.',
+  },
+  {
+    name: 'REPLICA_AUTH',
+    kind: 'choice',
+    choices: ['client-credentials', 'basic'],
+    fallback: 'client-credentials',
+    why: 'How the bots sign in: an OAuth2 token (RFC 6749 §4.4), or HTTP Basic on every request.',
+  },
+  {
+    name: 'REPLICA_CLIENT_ID',
+    kind: 'text',
+    aliases: ['MEDPLUM_CLIENT_ID'],
+    why: 'The ClientApplication of the replica.',
+  },
+  { name: 'REPLICA_CLIENT_SECRET', kind: 'secret', aliases: ['MEDPLUM_CLIENT_SECRET'], why: 'Its secret.' },
+  {
+    name: 'REPLICA_PROJECT_ID',
+    kind: 'text',
+    optional: true,
+    aliases: ['MEDPLUM_PROJECT_ID'],
+    why: 'When set, a token of any other project is refused, so that a mix-up of credentials cannot send data to the wrong place.',
+  },
+  {
+    name: 'REPLICA_TIMEOUT_MS',
+    kind: 'integer',
+    fallback: '10000',
+    why: 'How long one request may take, in milliseconds. Medplum does not stop a waiting bot by itself.',
+  },
+  {
+    name: 'REPLICA_ACTORS',
+    kind: 'references',
+    optional: true,
+    why: 'References in the source (comma-separated, such as `Organization/1`) that stand for the replica in a Consent’s `actor`.',
+  },
+  {
+    name: 'CONSENT_PURPOSE',
+    kind: 'text',
+    fallback: 'TREAT',
+    why: 'The v3-ActReason purpose for which the replica is kept; the seeds’ CARE is TREAT.',
+  },
+  {
+    name: 'PSEUDONYM_KEY',
+    kind: 'key',
+    why: 'The secret from which all tokens and date shifts are derived: 64 hexadecimal digits (`openssl rand -hex 32`).',
+  },
+  {
+    name: 'PSEUDONYM_KEY_VERSION',
+    kind: 'integer',
+    fallback: '1',
+    why: 'The version of that key, part of every digest: a new number makes every copy differ.',
+  },
+  {
+    name: 'SWEEP_OVERLAP_SECONDS',
+    kind: 'integer',
+    fallback: '120',
+    why: 'How far a sweep looks back before its watermark. Rows become visible up to a minute after their `lastUpdated`.',
+  },
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof SETTINGS)[number]['name'];

@@ -1,0 +1,16 @@
+/** What every flow is given. `bots/wire.ts` builds it once per run. */
+import type { Config } from '../config/load.ts';
+import type { Clock, Log, ReplicaFhir, SourceFhir } from '../ports.ts';
+
+export interface Deps {
+  readonly config: Config;
+  readonly source: SourceFhir;
+  readonly replica: ReplicaFhir;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly correlationId: string;
+  /** The running bot, `Bot/id`. */
+  readonly bot: string;
+  /** No new item is begun after this instant, in milliseconds since the epoch. */
+  readonly deadlineAt: number;
+}

@@ -1,0 +1,58 @@
+/** Carries out the plan of one record: one request to the replica when all is well. */
+import type { Sealed } from '../../fhir/sealed.ts';
+import type { Change, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
+import type { Plan } from './plan.ts';
+
+/**
+ * Applies one plan.
+ *
+ * @param replica - The replica.
+ * @param plan - The plan.
+ * @param parents - Makes the sealed parents; called only when the replica refuses the copy without them.
+ * @returns What the replica answered; `done` also for plans that ask for nothing.
+ */
+export async function apply(
+  replica: ReplicaFhir,
+  plan: Plan,
+  parents: () => readonly Sealed[]
+): Promise<ReplicaOutcome> {
+  switch (plan.action) {
+    case 'skip':
+    case 'quarantine':
+      return { kind: 'done', status: 200 };
+    case 'withdraw': {
+      const { resourceType, tokenSystem, token } = plan.target;
+      const outcome = await replica.withdraw(resourceType, tokenSystem, token);
+      return outcome.kind === 'duplicate' ? removeCopies(replica, plan, 0) : outcome;
+    }
+    case 'put':
+      return put(replica, plan, plan.sealed, parents);
+  }
+}
+
+async function put(
+  replica: ReplicaFhir,
+  plan: Plan,
+  sealed: Sealed,
+  parents: () => readonly Sealed[]
+): Promise<ReplicaOutcome> {
+  const outcome = await replica.upsert(sealed);
+  if (outcome.kind === 'duplicate') {
+    const removed = await removeCopies(replica, plan, 1);
+    return removed.kind === 'done' ? replica.upsert(sealed) : removed;
+  }
+  if (outcome.kind !== 'rejected') {
+    return outcome;
+  }
+  // A reference that the replica cannot resolve is a 400 like any other, and its text differs from server to server:
+  // so the parents go along once, whatever the reason. If that fails as well, the resource itself is refused.
+  const along = parents();
+  return along.length > 0 ? replica.upsertTogether([...along, sealed]) : outcome;
+}
+
+/** Several copies under one token, after a race between the event path and the bulk path: keep the first, in id order. */
+async function removeCopies(replica: ReplicaFhir, { target }: Plan, keep: 0 | 1): Promise<ReplicaOutcome> {
+  const query = `${target.resourceType}?identifier=${encodeURIComponent(`${target.tokenSystem}|${target.token}`)}&_count=100`;
+  const copies = [...(await replica.find([query]))].sort((a, b) => a.id.localeCompare(b.id));
+  return replica.write(copies.slice(keep).map((copy): Change => ({ action: 'delete', copy })));
+}

@@ -1,0 +1,44 @@
+/** Writes what was done into the trail: one event per change on the event path, one per page on the bulk path. */
+import { auditEventOf } from '../../observability/trail.ts';
+import type { FaultCode } from '../../observability/fault.ts';
+import type { PatientKeys } from '../../rules/deid/keys.ts';
+import type { Deps } from '../deps.ts';
+import { entityOf } from './done.ts';
+import type { Done } from './done.ts';
+
+/** The frame of one trail event. */
+export interface Frame {
+  readonly patientId: string;
+  readonly keys: PatientKeys;
+  readonly startedAt: number;
+  readonly attempt: number;
+  readonly fault?: FaultCode;
+}
+
+/**
+ * Records what was done.
+ *
+ * @param deps - The run.
+ * @param frame - Whose record, since when.
+ * @param done - What was done.
+ * @throws Fault `source-*` when the event cannot be stored: what is not audited is not done.
+ */
+export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Promise<void> {
+  const { config, source, clock, bot, correlationId } = deps;
+  const event = auditEventOf(
+    {
+      correlationId,
+      bot,
+      patientId: frame.patientId,
+      patientToken: frame.keys.patientToken,
+      purpose: config.consent.purpose,
+      startedAt: frame.startedAt,
+      endedAt: clock.now(),
+      attempt: frame.attempt,
+      ...(frame.fault && { fault: frame.fault }),
+      entities: done.map(entityOf),
+    },
+    config.systems
+  );
+  await source.record(event);
+}

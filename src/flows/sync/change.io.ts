@@ -1,0 +1,92 @@
+/** One changed record, start to finish: gather → plan → apply → confirm, four requests when nothing interferes. */
+import { Fault, faultOf } from '../../observability/fault.ts';
+import { add, tallyOf } from '../../observability/tally.ts';
+import type { Tally } from '../../observability/tally.ts';
+import { patientIdOf } from '../../config/policy.ts';
+import { patientKeys } from '../../rules/deid/keys.ts';
+import type { Deps } from '../deps.ts';
+import { apply } from './apply.io.ts';
+import { audit } from './audit.io.ts';
+import { doneOf } from './done.ts';
+import type { Done } from './done.ts';
+import { fingerprintOf, keyOf } from './facts.ts';
+import type { Facts, Hint } from './facts.ts';
+import { gather } from './gather.io.ts';
+import { linkOf, linkSearch } from './link.ts';
+import { parentsOf, plan } from './plan.ts';
+import type { Plan, Rules } from './plan.ts';
+
+/** A record that changes faster than it can be copied is left to the sweep. */
+const MAX_ROUNDS = 6;
+
+/**
+ * Brings the copy of one record in line with the source.
+ *
+ * The event that calls this is only a hint: runs are parallel, and an older version can arrive last. What counts is the
+ * state that is read here. After the effect it is read again; if anything that the plan was made from has changed, it
+ * goes again. So the last writer has always written the newest state, without locks.
+ *
+ * @param deps - The run.
+ * @param patientId - The patient of the record, as the event has it.
+ * @param hint - The record.
+ * @returns What was done.
+ * @throws Fault when the replica or the source could not be reached in time; the failure is in the trail by then.
+ */
+export async function syncChange(deps: Deps, patientId: string, hint: Hint): Promise<Tally> {
+  const { config, source, replica, clock } = deps;
+  const startedAt = clock.now();
+  const keys = patientKeys(config.key, patientId);
+  const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
+
+  const done: Done[] = [];
+  const fail = async (fault: Fault, round: number): Promise<never> => {
+    await audit(deps, { patientId, keys, startedAt, attempt: round, fault: fault.code }, done);
+    throw fault;
+  };
+
+  let facts = await gather(source, where, [hint]);
+  for (let round = 1; ; round++) {
+    const rules: Rules = { config, keys, at: new Date(clock.now()).toISOString() };
+    const [current = hint] = facts.hints;
+    const planned = plan(facts, current, rules);
+    if (planned.action === 'put' && !facts.isLinked) {
+      await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
+    }
+    const outcome = await apply(replica, planned, () => parentsOf(facts, current, rules));
+    if (outcome.kind !== 'done') {
+      const fault = faultOf(outcome);
+      done.push({ ...doneOf(planned), action: 'fail', reason: fault.code });
+      return fail(fault, round);
+    }
+    // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
+    done.push(doneOf(planned));
+    const after = hasEffect(planned) ? await gather(source, where, [current]) : facts;
+    if (fingerprintOf(after) === fingerprintOf(facts)) {
+      await audit(deps, { patientId, keys, startedAt, attempt: round }, done);
+      report(deps, planned, round);
+      const other = otherPatientOf(facts, current);
+      return other ? add(tallyOf(done), await syncChange(deps, other, current)) : tallyOf(done);
+    }
+    if (round >= MAX_ROUNDS) {
+      return fail(new Fault('contention'), round);
+    }
+    facts = after;
+  }
+}
+
+/** The patient to whom the record belongs now, when that is not the one the event named: it goes again for that one. */
+function otherPatientOf(facts: Facts, hint: Hint): string | undefined {
+  const record = facts.records.get(keyOf(hint));
+  const patientId = record && patientIdOf(record);
+  return patientId === facts.patientId ? undefined : patientId;
+}
+
+function hasEffect({ action }: Plan): boolean {
+  return action === 'put' || action === 'withdraw';
+}
+
+function report({ log }: Deps, planned: Plan, attempt: number): void {
+  const { action, target } = planned;
+  const reason = 'reason' in planned ? { reason: planned.reason } : {};
+  log('info', 'change-synced', { resourceType: target.resourceType, token: target.token, action, attempt, ...reason });
+}

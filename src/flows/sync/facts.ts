@@ -1,0 +1,78 @@
+/** What a sync decides on: the state of one patient's record in the source, at one moment. */
+import type { Consent, Encounter, Patient } from '@medplum/fhirtypes';
+import { patientIdOf } from '../../config/policy.ts';
+import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+
+/** A record that may have changed. Only a hint: what counts is what the source holds now. */
+export interface Hint {
+  readonly resourceType: ReplicatedType;
+  readonly id: string;
+  /** The Encounter that the record is part of, as far as known. */
+  readonly encounterId?: string;
+}
+
+/** The state of some records of one patient. */
+export interface Facts {
+  readonly patientId: string;
+  readonly patient: Patient | undefined;
+  readonly consents: readonly Consent[];
+  /** Whether anything of this patient was ever sent: then, and only then, is there something to take back. */
+  readonly isLinked: boolean;
+  readonly hints: readonly Hint[];
+  /** By `Type/id`; absent means deleted. */
+  readonly records: ReadonlyMap<string, Replicated>;
+  /** By id; the Encounters that the records are part of. */
+  readonly encounters: ReadonlyMap<string, Encounter>;
+}
+
+/**
+ * @param hint - A hint.
+ * @returns Its key in `Facts.records`.
+ */
+export function keyOf(hint: Hint): string {
+  return `${hint.resourceType}/${hint.id}`;
+}
+
+/**
+ * The hint that a resource gives about itself.
+ *
+ * @param resource - A resource of a replicated type.
+ * @returns Its patient, if it names one, and the hint.
+ */
+export function hintOf(resource: Replicated): { readonly patientId: string | undefined; readonly hint: Hint } {
+  const encounterId = encounterIdOf(resource);
+  return {
+    patientId: patientIdOf(resource),
+    hint: { resourceType: resource.resourceType, id: resource.id ?? '', ...(encounterId && { encounterId }) },
+  };
+}
+
+/**
+ * @param resource - A resource.
+ * @returns The id of the Encounter it is part of.
+ */
+export function encounterIdOf(resource: Replicated): string | undefined {
+  const reference = 'encounter' in resource ? resource.encounter?.reference : undefined;
+  return /^Encounter\/([A-Za-z0-9.-]{1,64})$/.exec(reference ?? '')?.[1];
+}
+
+/**
+ * The versions that a plan was made from. Equal fingerprints before and after an effect mean that the effect was made
+ * from the newest state.
+ *
+ * @param facts - The facts.
+ * @returns One text.
+ */
+export function fingerprintOf(facts: Facts): string {
+  const version = (resource: { id?: string; meta?: { versionId?: string } }): string =>
+    `${resource.id}@${resource.meta?.versionId}`;
+  return [
+    facts.patient ? version(facts.patient) : 'gone',
+    ...facts.consents.map(version).sort(),
+    ...facts.hints.map((hint) => {
+      const record = facts.records.get(keyOf(hint));
+      return record ? version(record) : 'gone';
+    }),
+    ...[...facts.encounters.values()].map(version).sort(),
+  ].join(' ');
+}

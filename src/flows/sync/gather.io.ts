@@ -1,0 +1,110 @@
+/** Reads what a sync decides on, in one batch. */
+import type { Bundle, Consent, Encounter, Patient, Resource } from '@medplum/fhirtypes';
+import { isReplicated } from '../../config/policy.ts';
+import type { Replicated } from '../../config/policy.ts';
+import { Fault } from '../../observability/fault.ts';
+import type { Fetched, SourceFhir } from '../../ports.ts';
+import { encounterIdOf, keyOf } from './facts.ts';
+import type { Facts, Hint } from './facts.ts';
+
+/** Where to read. */
+export interface Where {
+  readonly patientId: string;
+  /** The search that finds the link of this patient. */
+  readonly linkSearch: string;
+}
+
+/**
+ * Gathers the facts about some records of one patient.
+ *
+ * @param source - The source.
+ * @param where - The patient and its link.
+ * @param hints - At most a page of records.
+ * @returns The facts: one request, or one more when a hint named another Encounter than the record does now.
+ * @throws Fault `source-*` when anything cannot be read: an unread Consent is never an absent one.
+ */
+export async function gather(source: SourceFhir, where: Where, hints: readonly Hint[]): Promise<Facts> {
+  const encounterIds = [...new Set(hints.flatMap(({ encounterId }) => encounterId ?? []))];
+  const reads = [
+    `Patient/${where.patientId}`,
+    `Consent?patient=Patient/${where.patientId}&_count=100`,
+    where.linkSearch,
+    ...byType('Encounter', encounterIds),
+    ...[
+      ...Map.groupBy(
+        hints.filter(({ resourceType }) => resourceType !== 'Patient'),
+        ({ resourceType }) => resourceType
+      ),
+    ].flatMap(([type, some]) =>
+      byType(
+        type,
+        some.map(({ id }) => id)
+      )
+    ),
+  ];
+  const [patient, consents, link, ...rest] = (await source.read(reads)).map(settled);
+  const found = rest.flatMap(resourcesOf);
+  const facts: Facts = {
+    patientId: where.patientId,
+    patient: patient as Patient | undefined,
+    consents: await allPages<Consent>(source, consents as Bundle | undefined),
+    isLinked: resourcesOf(link).length > 0,
+    hints,
+    records: new Map(
+      [...(patient ? [patient] : []), ...found]
+        .filter(isReplicated)
+        .map((resource) => [`${resource.resourceType}/${resource.id}`, resource])
+    ),
+    encounters: new Map(
+      found
+        .filter((resource): resource is Encounter => resource.resourceType === 'Encounter')
+        .map((e) => [e.id ?? '', e])
+    ),
+  };
+  const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
+  const isComplete = corrected.every(({ encounterId }) => !encounterId || encounterIds.includes(encounterId));
+  return isComplete ? { ...facts, hints: corrected } : gather(source, where, corrected);
+}
+
+/** One id is a read (1 unit), several are a search (20 units, `platform.md` §5.1). */
+function byType(resourceType: string, ids: readonly string[]): string[] {
+  if (ids.length <= 1) {
+    return ids.map((id) => `${resourceType}/${id}`);
+  }
+  return [`${resourceType}?_id=${ids.join(',')}&_count=${ids.length}`];
+}
+
+function correct(hint: Hint, record: Replicated | undefined): Hint {
+  const encounterId = record ? encounterIdOf(record) : hint.encounterId;
+  return { resourceType: hint.resourceType, id: hint.id, ...(encounterId && { encounterId }) };
+}
+
+/** Deleted or never there is a fact; anything else that is not the resource is a fault. */
+function settled({ status, resource }: Fetched): Resource | undefined {
+  if (resource || status === 404 || status === 410) {
+    return resource;
+  }
+  throw new Fault(status === 401 || status === 403 || status === 400 ? 'source-refused' : 'source-unavailable', [
+    `status ${status}`,
+  ]);
+}
+
+function resourcesOf(resource: Resource | undefined): Resource[] {
+  if (resource?.resourceType !== 'Bundle') {
+    return resource ? [resource] : [];
+  }
+  return (resource.entry ?? []).flatMap((entry) => entry.resource ?? []);
+}
+
+async function allPages<T extends Resource>(source: SourceFhir, first: Bundle | undefined): Promise<readonly T[]> {
+  if (!first) {
+    throw new Fault('source-incomplete');
+  }
+  const found: Resource[] = [];
+  for (let page: Bundle | undefined = first; page;) {
+    found.push(...resourcesOf(page));
+    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
+    page = next ? await source.search(next) : undefined;
+  }
+  return found as T[];
+}

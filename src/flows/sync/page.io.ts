@@ -1,0 +1,123 @@
+/**
+ * The bulk path: a page of records of one patient. What is already equal is not touched; the rest goes in transactions
+ * of plain creates, updates and deletes by id, which cost half of conditional updates (`platform.md` §14).
+ */
+import { Fault, faultOf } from '../../observability/fault.ts';
+import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
+import type { Tally } from '../../observability/tally.ts';
+import type { Change, Copy, ReplicaFhir } from '../../ports.ts';
+import { patientKeys } from '../../rules/deid/keys.ts';
+import type { Deps } from '../deps.ts';
+import { audit } from './audit.io.ts';
+import { compare, inOrder } from './compare.ts';
+import type { Step } from './compare.ts';
+import type { Done } from './done.ts';
+import { fingerprintOf } from './facts.ts';
+import type { Hint } from './facts.ts';
+import { gather } from './gather.io.ts';
+import { linkOf, linkSearch } from './link.ts';
+import { plan } from './plan.ts';
+import type { Plan, Rules, Target } from './plan.ts';
+
+/** Records in one page: its token searches and its write fit one request each. */
+export const PAGE_SIZE = 50;
+const MAX_ROUNDS = 4;
+
+/**
+ * Brings the copies of some records of one patient in line with the source.
+ *
+ * @param deps - The run.
+ * @param patientId - The patient.
+ * @param hints - At most PAGE_SIZE records.
+ * @returns What was done.
+ * @throws Fault when either server cannot be reached, or `contention`.
+ */
+export async function syncPage(deps: Deps, patientId: string, hints: readonly Hint[]): Promise<Tally> {
+  const { config, source, replica, clock } = deps;
+  const keys = patientKeys(config.key, patientId);
+  const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
+  const startedAt = clock.now();
+  let total = NOTHING;
+
+  let facts = await gather(source, where, hints);
+  for (let round = 1; round <= MAX_ROUNDS; round++) {
+    const rules: Rules = { config, keys, at: new Date(clock.now()).toISOString() };
+    const plans = facts.hints.map((hint) => plan(facts, hint, rules));
+    const copies = await replica.find(searchesOf(plans.filter(({ action }) => action === 'put' || action === 'withdraw')));
+    const steps = compare(plans, copies);
+    const isNew = steps.some(({ done }) => done.action === 'put') && !facts.isLinked;
+    if (isNew) {
+      await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
+    }
+    const done = await writeAll(replica, inOrder(steps));
+    const told = done.filter(({ action }) => action !== 'unchanged');
+    if (told.length > 0) {
+      await audit(deps, { patientId, keys, startedAt, attempt: round }, told);
+    }
+    total = add(total, tallyOf(done));
+    const hadEffect = steps.some(({ changes }) => changes.length > 0);
+    const after = hadEffect ? await gather(source, where, facts.hints) : facts;
+    if (fingerprintOf(after) === fingerprintOf(facts)) {
+      await removeDuplicates(replica, steps);
+      deps.log('info', 'page-synced', countsOf(total));
+      return total;
+    }
+    facts = after;
+  }
+  throw new Fault('contention');
+}
+
+/** One search per type for all tokens of the page. */
+function searchesOf(plans: readonly Plan[]): string[] {
+  return [...Map.groupBy(plans, ({ target }) => target.resourceType)].map(([type, some]) => searchOf(type, some.map(({ target }) => target)));
+}
+
+function searchOf(resourceType: string, targets: readonly Target[]): string {
+  const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
+  return `${resourceType}?identifier=${tokens}&_fields=identifier,meta&_count=1000`;
+}
+
+/**
+ * Writes all steps, in one transaction if the replica takes it. One bad record must not hold back the others: a refused
+ * transaction is halved until the bad one stands alone.
+ */
+async function writeAll(replica: ReplicaFhir, steps: readonly Step[]): Promise<Done[]> {
+  const changes = steps.flatMap((step): readonly Change[] => step.changes);
+  if (changes.length === 0) {
+    return steps.map(({ done }) => done);
+  }
+  const outcome = await replica.write(changes);
+  if (outcome.kind === 'done') {
+    return steps.map(({ done }) => done);
+  }
+  const fault = faultOf(outcome);
+  if (outcome.kind !== 'rejected') {
+    throw fault;
+  }
+  if (steps.length === 1) {
+    return steps.map(({ done }): Done => ({ ...done, action: 'fail', reason: fault.code }));
+  }
+  const half = Math.ceil(steps.length / 2);
+  return [...(await writeAll(replica, steps.slice(0, half))), ...(await writeAll(replica, steps.slice(half)))];
+}
+
+/** A create of ours may have met a create of the event path. Both look, both keep the same copy. */
+async function removeDuplicates(replica: ReplicaFhir, steps: readonly Step[]): Promise<void> {
+  const created = steps.filter(({ changes }) => changes.some(({ action }) => action === 'create'));
+  if (created.length === 0) {
+    return;
+  }
+  const searches = [...Map.groupBy(created, ({ done }) => done.target.resourceType)].map(([type, some]) => searchOf(type, some.map(({ done }) => done.target)));
+  const copies = await replica.find(searches);
+  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] => same.sort((a, b) => a.id.localeCompare(b.id)).slice(1));
+  if (extra.length > 0) {
+    const outcome = await replica.write(extra.map((copy): Change => ({ action: 'delete', copy })));
+    if (outcome.kind !== 'done') {
+      throw faultOf(outcome);
+    }
+  }
+}
+
+function countsOf({ reasons: _reasons, ...counts }: Tally): Omit<Tally, 'reasons'> {
+  return counts;
+}

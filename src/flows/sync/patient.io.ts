@@ -1,0 +1,97 @@
+/** Everything of one patient: after a change of Consent, or of the Patient itself. */
+import { patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
+import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+import { Fault, faultOf } from '../../observability/fault.ts';
+import { add, NOTHING } from '../../observability/tally.ts';
+import type { Tally } from '../../observability/tally.ts';
+import type { Change, Copy } from '../../ports.ts';
+import { patientKeys } from '../../rules/deid/keys.ts';
+import type { PatientKeys } from '../../rules/deid/keys.ts';
+import type { Deps } from '../deps.ts';
+import { audit } from './audit.io.ts';
+import { hintOf } from './facts.ts';
+import type { Hint } from './facts.ts';
+import { gather } from './gather.io.ts';
+import { linkSearch } from './link.ts';
+import { PAGE_SIZE, syncPage } from './page.io.ts';
+import { plan } from './plan.ts';
+
+/**
+ * Brings all copies of one patient in line with source and Consents: back-fills what is now permitted, erases what no
+ * longer is, and removes copies whose source is gone.
+ *
+ * @param deps - The run.
+ * @param patientId - The patient.
+ * @returns What was done.
+ * @throws Fault when either server cannot be reached, or `deadline`.
+ */
+export async function syncPatient(deps: Deps, patientId: string): Promise<Tally> {
+  const { config, source, clock } = deps;
+  const keys = patientKeys(config.key, patientId);
+  const self: Hint = { resourceType: 'Patient', id: patientId };
+  const facts = await gather(source, { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) }, [self]);
+  const isConsented = facts.consents.some(({ status }) => status === 'active');
+  if (!facts.isLinked && !isConsented) {
+    return syncPage(deps, patientId, [self]);
+  }
+  const known = new Set([keys.patientToken]);
+  const rules = { config, keys, at: new Date(clock.now()).toISOString() };
+  // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
+  const isLeaving = plan(facts, self, rules).action !== 'put';
+  const before = await copiesOfPatient(deps, keys);
+  let total = NOTHING;
+  for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
+    total = add(total, type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, keys, known));
+  }
+  return add(total, await removeOrphans(deps, patientId, keys, before.filter(({ token }) => !known.has(token))));
+}
+
+async function syncType(deps: Deps, patientId: string, type: ReplicatedType, keys: PatientKeys, known: Set<string>): Promise<Tally> {
+  let total = NOTHING;
+  let url: string | undefined = `${patientSearch(type, patientId)}&_count=${PAGE_SIZE}&_sort=_lastUpdated`;
+  while (url) {
+    if (deps.clock.now() >= deps.deadlineAt) {
+      throw new Fault('deadline');
+    }
+    const page = await deps.source.search(url);
+    const hints = (page.entry ?? []).flatMap(({ resource }) => (resource ? [hintOf(resource as Replicated).hint] : []));
+    if (hints.length > 0) {
+      total = add(total, await syncPage(deps, patientId, hints));
+    }
+    hints.forEach((hint) => known.add(keys.token(hint.resourceType, hint.id)));
+    url = page.link?.find(({ relation }) => relation === 'next')?.url;
+  }
+  return total;
+}
+
+/** The replica's own view of the patient: it also shows copies whose source is deleted or belongs to somebody else now. */
+async function copiesOfPatient({ replica, config }: Deps, keys: PatientKeys): Promise<readonly Copy[]> {
+  const search = `identifier=${encodeURIComponent(`${config.systems.patientToken}|${keys.patientToken}`)}&_fields=identifier,meta&_count=1000`;
+  const patients = await replica.find([`Patient?${search}`]);
+  const searches = patients.flatMap(({ id }) =>
+    REPLICATED_TYPES.filter((type) => type !== 'Patient').map((type) => `${patientSearch(type, id)}&_fields=identifier,meta&_count=1000`)
+  );
+  return searches.length > 0 ? replica.find(searches) : [];
+}
+
+async function removeOrphans(deps: Deps, patientId: string, keys: PatientKeys, orphans: readonly Copy[]): Promise<Tally> {
+  let total = NOTHING;
+  for (let from = 0; from < orphans.length; from += PAGE_SIZE) {
+    const some = orphans.slice(from, from + PAGE_SIZE);
+    const startedAt = deps.clock.now();
+    const outcome = await deps.replica.write(some.map((copy): Change => ({ action: 'delete', copy })));
+    if (outcome.kind !== 'done') {
+      throw faultOf(outcome);
+    }
+    const tokenSystem = deps.config.systems.resourceToken;
+    // The source record is gone or belongs to another patient: the token is the only name left for it.
+    const done = some.map(({ resourceType, token }) => ({
+      action: 'withdraw' as const,
+      reason: 'deleted',
+      target: { resourceType: resourceType as ReplicatedType, token, tokenSystem },
+    }));
+    await audit(deps, { patientId, keys, startedAt, attempt: 1 }, done);
+    total = add(total, { ...NOTHING, withdrawn: some.length, reasons: { deleted: some.length } });
+  }
+  return total;
+}

@@ -1,0 +1,157 @@
+/** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
+import type { Encounter, Resource } from '@medplum/fhirtypes';
+import { PROFILE, patientIdOf } from '../../config/policy.ts';
+import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+import type { Config } from '../../config/load.ts';
+import type { Sealed } from '../../fhir/sealed.ts';
+import type { Decision } from '../../rules/consent/decision.ts';
+import { mayReplicate } from '../../rules/consent/gate.ts';
+import { deidentify } from '../../rules/deid/deidentify.ts';
+import type { DeidReason } from '../../rules/deid/deidentify.ts';
+import type { PatientKeys } from '../../rules/deid/keys.ts';
+import { keyOf } from './facts.ts';
+import type { Facts, Hint } from './facts.ts';
+
+/** What a plan is made by, besides the facts. */
+export interface Rules {
+  readonly config: Config;
+  readonly keys: PatientKeys;
+  /** The instant of the decision. */
+  readonly at: string;
+}
+
+/** Why a record has no copy. Consent and de-identification add their own reasons. */
+export type Reason =
+  'deleted' | 'patient-deleted' | 'marked-no-sync' | 'other-patient' | `consent-${string}` | DeidReason;
+
+/** The record that a plan is about, under its pseudonym. */
+export interface Target {
+  /** `Type/id` in the source; absent when the source no longer has it. */
+  readonly reference?: string;
+  readonly resourceType: ReplicatedType;
+  readonly token: string;
+  readonly tokenSystem: string;
+}
+
+export type Plan =
+  | { readonly action: 'put'; readonly target: Target; readonly sealed: Sealed; readonly decision: Decision }
+  | {
+      readonly action: 'withdraw' | 'skip';
+      readonly target: Target;
+      readonly reason: Reason;
+      readonly decision?: Decision;
+    }
+  | { readonly action: 'quarantine'; readonly target: Target; readonly reason: DeidReason };
+
+/**
+ * Plans one record.
+ *
+ * @param facts - The state of the patient's record.
+ * @param hint - Which record.
+ * @param rules - Settings, keys, time.
+ * @returns The plan.
+ */
+export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
+  const target = targetOf(hint, rules);
+  const record = facts.records.get(keyOf(hint));
+  // Nothing was ever sent for a patient without a link, so there is nothing to take back.
+  const withhold = (reason: Reason, decision?: Decision): Plan => ({
+    action: facts.isLinked ? 'withdraw' : 'skip',
+    target,
+    reason,
+    ...(decision && { decision }),
+  });
+  if (!record) {
+    return withhold('deleted');
+  }
+  if (!facts.patient) {
+    return withhold('patient-deleted');
+  }
+  if (patientIdOf(record) !== facts.patientId) {
+    return withhold('other-patient');
+  }
+  if (isMarkedNoSync(record, rules) || isMarkedNoSync(facts.patient, rules)) {
+    return withhold('marked-no-sync');
+  }
+  const decision = decide(facts, record, rules);
+  if (decision.decision !== 'permit') {
+    return withhold(`consent-${decision.reason}`, decision);
+  }
+  const result = deidentify(record, {
+    keys: rules.keys,
+    systems: rules.config.systems,
+    profile: PROFILE,
+    at: rules.at,
+    patient: facts.patient,
+    replicated: replicatedParents(facts, hint, rules),
+  });
+  return result.ok
+    ? { action: 'put', target, sealed: result.sealed, decision }
+    : { action: 'quarantine', target, reason: result.reason };
+}
+
+/**
+ * The plans of the records that a copy refers to: they go along when the replica does not know them yet.
+ *
+ * @param facts - The facts that the copy was planned from.
+ * @param hint - The record.
+ * @param rules - Settings, keys, time.
+ * @returns Sealed parents, Patient first.
+ */
+export function parentsOf(facts: Facts, hint: Hint, rules: Rules): Sealed[] {
+  const parents: Hint[] = [
+    ...(hint.resourceType === 'Patient' ? [] : [{ resourceType: 'Patient', id: facts.patientId } as const]),
+    ...(hint.encounterId ? [{ resourceType: 'Encounter', id: hint.encounterId } as const] : []),
+  ];
+  const records = new Map<string, Replicated>(facts.records);
+  for (const encounter of facts.encounters.values()) {
+    records.set(`Encounter/${encounter.id}`, encounter);
+  }
+  if (facts.patient) {
+    records.set(`Patient/${facts.patientId}`, facts.patient);
+  }
+  return parents.flatMap((parent) => {
+    const planned = plan({ ...facts, records }, parent, rules);
+    return planned.action === 'put' ? [planned.sealed] : [];
+  });
+}
+
+function targetOf({ resourceType, id }: Hint, { config, keys }: Rules): Target {
+  const isPatient = resourceType === 'Patient';
+  return {
+    reference: `${resourceType}/${id}`,
+    resourceType,
+    token: isPatient ? keys.patientToken : keys.token(resourceType, id),
+    tokenSystem: isPatient ? config.systems.patientToken : config.systems.resourceToken,
+  };
+}
+
+function decide(facts: Facts, resource: Resource, { config, at }: Rules): Decision {
+  return mayReplicate(facts.consents, {
+    patient: `Patient/${facts.patientId}`,
+    purpose: config.consent.purpose,
+    ...(config.consent.actors.length > 0 && { actor: config.consent.actors }),
+    resource,
+    at,
+    dataClassSystem: config.systems.dataClass,
+  });
+}
+
+/** The seeds' `fhirSyncEnabled=false`. */
+function isMarkedNoSync(resource: Resource, { config }: Rules): boolean {
+  return resource.meta?.tag?.some(({ system, code }) => system === config.systems.sync && code === 'no-sync') ?? false;
+}
+
+/** A reference stays a reference only where its target has a copy by the same rules; elsewhere it becomes a token. */
+function replicatedParents(facts: Facts, hint: Hint, rules: Rules): ReadonlySet<string> {
+  const { patient } = facts;
+  const hasCopy = (resource: Replicated): boolean =>
+    !isMarkedNoSync(resource, rules) && decide(facts, resource, rules).decision === 'permit';
+  const encounter: Encounter | undefined = hint.encounterId ? facts.encounters.get(hint.encounterId) : undefined;
+  return new Set([
+    ...(patient && hasCopy(patient) ? [`Patient/${facts.patientId}`] : []),
+    ...(encounter && patientIdOf(encounter) === facts.patientId && hasCopy(encounter)
+      ? [`Encounter/${encounter.id}`]
+      : []),
+  ]);
+}

@@ -1,0 +1,122 @@
+/** What changed since the last sweep, by `_lastUpdated`: repairs what no event, or a failed one, has brought over. */
+import type { Basic, Bundle, Consent, Reference, Resource } from '@medplum/fhirtypes';
+import { isReplicated, REPLICATED_TYPES } from '../../config/policy.ts';
+import { faultCodeOf } from '../../observability/fault.ts';
+import { add, NOTHING } from '../../observability/tally.ts';
+import type { Tally } from '../../observability/tally.ts';
+import type { Deps } from '../deps.ts';
+import { changesSearch, checkpointOf, checkpointSearch, watermarksOf } from './checkpoint.ts';
+import { hintOf } from './facts.ts';
+import type { Hint } from './facts.ts';
+import { PAGE_SIZE, syncPage } from './page.io.ts';
+import { syncPatient } from './patient.io.ts';
+
+/** What a sweep did; `isComplete` is false when its time ran out, and the next run goes on from there. */
+export interface Swept extends Tally {
+  readonly isComplete: boolean;
+}
+
+/** A patient whose every record has to be looked at, or some of whose records have changed. */
+type Work = Map<string, Hint[] | 'everything'>;
+
+/**
+ * Runs one sweep.
+ *
+ * @param deps - The run.
+ * @returns What was done.
+ * @throws Fault when either server cannot be reached. The watermark of a type moves only over pages that were done.
+ */
+export async function sweep(deps: Deps): Promise<Swept> {
+  const { config, source, clock } = deps;
+  const saved = (await source.search(checkpointSearch(config.systems))).entry?.[0]?.resource as Basic | undefined;
+  const watermarks = { ...watermarksOf(config.systems, saved) };
+  let total = NOTHING;
+  let isComplete = true;
+
+  const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [{ type, isDeleted: false }, { type, isDeleted: true }]);
+  for (const { type, isDeleted } of feeds) {
+    const name = isDeleted ? `${type}-deleted` : type;
+    let url: string | undefined = changesSearch(type, watermarks[name], config.sweepOverlapMs, isDeleted);
+    while (url && isComplete) {
+      const page = await source.search(url);
+      const rows = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
+      total = add(total, await repair(deps, isDeleted ? await lastVersions(deps, rows) : rows));
+      const newest = rows.at(-1)?.meta?.lastUpdated;
+      if (newest && newest !== watermarks[name]) {
+        watermarks[name] = newest;
+        await source.save(checkpointOf(config.systems, watermarks));
+      }
+      url = page.link?.find(({ relation }) => relation === 'next')?.url;
+      isComplete = clock.now() < deps.deadlineAt;
+    }
+  }
+  deps.log('info', 'sweep-finished', { put: total.put, withdrawn: total.withdrawn, unchanged: total.unchanged, failed: total.failed });
+  return { ...total, isComplete };
+}
+
+async function repair(deps: Deps, rows: readonly Resource[]): Promise<Tally> {
+  let total = NOTHING;
+  for (const [patientId, hints] of workOf(rows)) {
+    if (hints === 'everything') {
+      total = add(total, await tolerant(() => syncPatient(deps, patientId)));
+      continue;
+    }
+    for (let from = 0; from < hints.length; from += PAGE_SIZE) {
+      total = add(total, await tolerant(() => syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE))));
+    }
+  }
+  return total;
+}
+
+/** One patient whose record will not settle must not keep all others from being repaired. */
+async function tolerant(work: () => Promise<Tally>): Promise<Tally> {
+  try {
+    return await work();
+  } catch (error) {
+    if (faultCodeOf(error) !== 'contention') {
+      throw error;
+    }
+    return { ...NOTHING, failed: 1, reasons: { contention: 1 } };
+  }
+}
+
+function workOf(rows: readonly Resource[]): Work {
+  const work: Work = new Map();
+  for (const row of rows) {
+    if (row.resourceType === 'Consent' || row.resourceType === 'Patient') {
+      const id = row.resourceType === 'Patient' ? row.id : patientOfConsent(row);
+      if (id) {
+        work.set(id, 'everything');
+      }
+    } else if (isReplicated(row)) {
+      const { patientId, hint } = hintOf(row);
+      const sofar = patientId ? (work.get(patientId) ?? []) : 'everything';
+      if (patientId && sofar !== 'everything') {
+        work.set(patientId, [...sofar, hint]);
+      }
+    }
+  }
+  return work;
+}
+
+/**
+ * @param consent - A Consent.
+ * @returns The id of its Patient.
+ */
+export function patientOfConsent(consent: Consent): string | undefined {
+  const reference = (consent.patient as Reference | undefined)?.reference;
+  return /^Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference ?? '')?.[1];
+}
+
+/** The feed of deleted rows has only ids (`platform.md` §5.8); whose they were stands in their history. */
+async function lastVersions({ source }: Deps, rows: readonly Resource[]): Promise<Resource[]> {
+  const found: Resource[] = [];
+  for (let from = 0; from < rows.length; from += PAGE_SIZE) {
+    const urls = rows.slice(from, from + PAGE_SIZE).map(({ resourceType, id }) => `${resourceType}/${id}/_history`);
+    for (const { resource } of await source.read(urls)) {
+      const versions = (resource as Bundle | undefined)?.entry ?? [];
+      found.push(...versions.flatMap((entry) => entry.resource ?? []).slice(0, 1));
+    }
+  }
+  return found;
+}

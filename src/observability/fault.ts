@@ -1,0 +1,125 @@
+/** The closed list of what can go wrong, its message, and whether trying again can help. One table decides. */
+import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes';
+import type { ReplicaOutcome } from '../ports.ts';
+
+interface Row {
+  readonly message: string;
+  readonly issue: NonNullable<OperationOutcomeIssue['code']>;
+  /** True when the same request may succeed later without anybody acting. */
+  readonly retryable: boolean;
+}
+
+/** Messages are constants: a thrown error ends in a stored AuditEvent, so nothing of the data may be in it. */
+export const FAULTS = {
+  'settings-invalid': { message: 'The settings are incomplete or invalid.', issue: 'exception', retryable: false },
+  'input-invalid': {
+    message: 'The bot was called with an input that it does not understand.',
+    issue: 'invalid',
+    retryable: false,
+  },
+  'source-unavailable': { message: 'The source server did not answer in time.', issue: 'transient', retryable: true },
+  'source-refused': {
+    message: 'The source server refused a request of the bot.',
+    issue: 'forbidden',
+    retryable: false,
+  },
+  'source-incomplete': {
+    message: 'The source server returned part of what was asked for.',
+    issue: 'incomplete',
+    retryable: true,
+  },
+  'replica-unavailable': {
+    message: 'The replica did not answer, or answered with a server error.',
+    issue: 'transient',
+    retryable: true,
+  },
+  'replica-throttled': { message: 'The replica asks to slow down.', issue: 'throttled', retryable: true },
+  'replica-conflict': { message: 'The replica kept reporting concurrent changes.', issue: 'conflict', retryable: true },
+  'replica-unauthorised': { message: 'The replica does not accept our credentials.', issue: 'login', retryable: true },
+  'replica-wrong-project': {
+    message: 'The replica credentials belong to another project than the settings say.',
+    issue: 'security',
+    retryable: false,
+  },
+  'replica-rejected': { message: 'The replica refuses the resource.', issue: 'processing', retryable: false },
+  'replica-duplicate': {
+    message: 'The replica holds more than one copy under one token.',
+    issue: 'duplicate',
+    retryable: true,
+  },
+  'too-large': { message: 'The resource is larger than the replica accepts.', issue: 'too-long', retryable: false },
+  contention: { message: 'The record kept changing while it was being copied.', issue: 'conflict', retryable: true },
+  deadline: { message: 'The run reached its deadline before it was done.', issue: 'timeout', retryable: true },
+} as const satisfies Record<string, Row>;
+
+export type FaultCode = keyof typeof FAULTS;
+
+/** An error of ours. Carries a code and safe details; never a value of the data. */
+export class Fault extends Error {
+  readonly code: FaultCode;
+  /** Safe additions to the constant message, such as names of settings or an HTTP status. */
+  readonly details: readonly string[];
+
+  /**
+   * @param code - One of the closed list.
+   * @param details - Safe additions: names of settings, statuses, our own codes.
+   */
+  constructor(code: FaultCode, details: readonly string[] = []) {
+    super(FAULTS[code].message);
+    this.name = 'Fault';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/**
+ * Recognises a Fault by its shape: in the vm context `instanceof` fails across realms (`platform.md` §3.6).
+ *
+ * @param error - Anything caught.
+ * @returns The fault's code, or undefined for a foreign error.
+ */
+export function faultCodeOf(error: unknown): FaultCode | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && code in FAULTS ? (code as FaultCode) : undefined;
+}
+
+/**
+ * The outcome that a caller sees. A bot throws this plain object: an `OperationOutcomeError` would lose its code
+ * (`platform.md`, preface). The text of a foreign error is not repeated, since it may quote data.
+ *
+ * @param error - Anything caught.
+ * @returns An OperationOutcome without PHI.
+ */
+export function outcomeOf(error: unknown): OperationOutcome {
+  const code = faultCodeOf(error);
+  if (!code) {
+    return {
+      resourceType: 'OperationOutcome',
+      issue: [{ severity: 'fatal', code: 'exception', details: { text: 'The bot failed unexpectedly.' } }],
+    };
+  }
+  const { message, issue } = FAULTS[code];
+  const details = (error as Fault).details.map((detail): OperationOutcomeIssue => ({
+    severity: 'error',
+    code: issue,
+    details: { text: detail },
+  }));
+  return {
+    resourceType: 'OperationOutcome',
+    issue: [{ severity: 'error', code: issue, details: { coding: [{ code }], text: message } }, ...details],
+  };
+}
+
+/**
+ * The fault that an unsuccessful outcome of the replica stands for.
+ *
+ * @param outcome - Any outcome but `done`.
+ * @returns The fault, with the HTTP status as its only detail.
+ */
+export function faultOf(outcome: ReplicaOutcome): Fault {
+  if (outcome.kind === 'rejected' && outcome.status === 413) {
+    return new Fault('too-large');
+  }
+  const status = 'status' in outcome && outcome.status ? [`status ${outcome.status}`] : [];
+  return new Fault(outcome.kind === 'done' ? 'replica-unavailable' : `replica-${outcome.kind}`, status);
+}

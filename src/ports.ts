@@ -1,0 +1,150 @@
+/** All that the inside may ask of the outside. Adapters live in `*.io.ts` files; `bots/wire.ts` joins them. */
+import type { AuditEvent, Basic, Bundle, Resource } from '@medplum/fhirtypes';
+import type { Sealed } from './fhir/sealed.ts';
+
+/** Time. */
+export interface Clock {
+  /** @returns Milliseconds since the epoch. */
+  now(): number;
+  /** @param ms - How long to wait, in milliseconds. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** Chance: jitter and correlation ids only, never anything that must be secret. */
+export interface Random {
+  /** @returns A number in [0, 1). */
+  unit(): number;
+  /** @returns A fresh UUID (RFC 9562). */
+  uuid(): string;
+}
+
+/** One answer of a read batch: the resource, or the status that came instead of it. */
+export interface Fetched {
+  readonly status: number;
+  readonly resource?: Resource;
+}
+
+/** The Medplum project that the bots are deployed into. */
+export interface SourceFhir {
+  /**
+   * Sends one batch of GETs. Reads only: a batch with writes leaks connections on Medplum (`platform.md` §4.1).
+   *
+   * @param urls - FHIR-relative URLs.
+   * @returns One answer per URL, in order. A missing resource is a status, not an error.
+   */
+  read(urls: readonly string[]): Promise<readonly Fetched[]>;
+  /**
+   * @param url - A FHIR-relative search URL, or a `next` link of the server itself.
+   * @returns The page.
+   */
+  search(url: string): Promise<Bundle>;
+  /** @param event - An audit event of ours. */
+  record(event: AuditEvent): Promise<void>;
+  /**
+   * Creates a control resource unless one with the same identifier exists (conditional create).
+   *
+   * @param control - The resource; its first identifier is the condition.
+   */
+  ensure(control: Basic): Promise<void>;
+  /**
+   * Creates or replaces a control resource by its first identifier.
+   *
+   * @param control - The resource.
+   */
+  save(control: Basic): Promise<void>;
+}
+
+/** What the replica answered, as far as anyone has to tell answers apart. */
+export type ReplicaOutcome =
+  | { readonly kind: 'done'; readonly status: number }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'rejected'; readonly status: number }
+  | { readonly kind: 'unauthorised'; readonly status: number }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'throttled'; readonly retryAfterMs?: number }
+  | { readonly kind: 'unavailable'; readonly status?: number };
+
+/** A copy on the replica, as a search for its token finds it. */
+export interface Copy {
+  readonly resourceType: string;
+  readonly id: string;
+  readonly token: string;
+  readonly digest: string | undefined;
+}
+
+/** One change of the bulk path. */
+export type Change =
+  | { readonly action: 'create'; readonly sealed: Sealed }
+  | { readonly action: 'update'; readonly sealed: Sealed; readonly id: string }
+  | { readonly action: 'delete'; readonly copy: Copy };
+
+/** The other FHIR server. Nothing but a `Sealed` resource can be handed to it. */
+export interface ReplicaFhir {
+  /**
+   * One conditional update by token (FHIR R4 http.html#cond-update).
+   *
+   * @param sealed - The copy to create or replace.
+   */
+  upsert(sealed: Sealed): Promise<ReplicaOutcome>;
+  /**
+   * The same for several resources in one transaction, parents first.
+   *
+   * @param sealed - At most eight: Medplum refuses more in one transaction that may create (`platform.md` §11.5).
+   */
+  upsertTogether(sealed: readonly Sealed[]): Promise<ReplicaOutcome>;
+  /**
+   * Conditional delete by token; deleting what is not there is done as well.
+   *
+   * @param resourceType - The FHIR type.
+   * @param tokenSystem - The identifier system of the token.
+   * @param token - The token.
+   */
+  withdraw(resourceType: string, tokenSystem: string, token: string): Promise<ReplicaOutcome>;
+  /**
+   * Plain creates, updates and deletes by id in one transaction.
+   *
+   * @param changes - At most 50 updates (`platform.md` §11.5), parents before children.
+   */
+  write(changes: readonly Change[]): Promise<ReplicaOutcome>;
+  /**
+   * Finds copies by search, all pages, in as few requests as possible.
+   *
+   * @param queries - FHIR-relative searches; every one must be of tokens or of a replica id.
+   * @returns The copies.
+   * @throws Fault `replica-*` when any page cannot be read: an unread page is never an empty one.
+   */
+  find(queries: readonly string[]): Promise<readonly Copy[]>;
+}
+
+export type LogLevel = 'info' | 'warn' | 'error';
+
+/** What can happen. */
+export type LogEvent =
+  | 'change-synced'
+  | 'page-synced'
+  | 'patient-synced'
+  | 'sweep-finished'
+  | 'sync-is-off'
+  | 'input-ignored'
+  | 'run-failed';
+
+/** What may be said about it. */
+export interface LogFields {
+  readonly bot?: string;
+  readonly resourceType?: string;
+  readonly token?: string;
+  readonly action?: string;
+  readonly reason?: string;
+  readonly fault?: string;
+  readonly attempt?: number;
+  readonly durationMs?: number;
+  readonly put?: number;
+  readonly unchanged?: number;
+  readonly withdrawn?: number;
+  readonly skipped?: number;
+  readonly quarantined?: number;
+  readonly failed?: number;
+  readonly pages?: number;
+}
+
+export type Log = (level: LogLevel, event: LogEvent, fields?: LogFields) => void;

@@ -1,0 +1,48 @@
+/** What a search page of the replica says about our copies. */
+import type { Bundle, Identifier, Resource } from '@medplum/fhirtypes';
+import type { Systems } from '../fhir/systems.ts';
+import { Fault } from '../observability/fault.ts';
+import type { Copy } from '../ports.ts';
+
+/**
+ * The copies on a page. A resource without a token of ours is nobody's copy and is left alone.
+ *
+ * @param page - A searchset Bundle.
+ * @param systems - Our identifier systems.
+ * @returns The copies.
+ */
+export function copiesOf(page: Bundle, systems: Systems): Copy[] {
+  return (page.entry ?? []).flatMap(({ resource }) => {
+    const identifiers = (resource as (Resource & { identifier?: Identifier[] }) | undefined)?.identifier ?? [];
+    const token = identifiers.find(
+      ({ system }) => system === systems.patientToken || system === systems.resourceToken
+    )?.value;
+    if (!resource?.id || !token) {
+      return [];
+    }
+    const digest = resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code;
+    return [{ resourceType: resource.resourceType, id: resource.id, token, digest }];
+  });
+}
+
+/**
+ * The next page, relative to the FHIR endpoint. Only the path of the link is used: whatever host it names, the
+ * request goes where all others go.
+ *
+ * @param page - A searchset Bundle.
+ * @param fhirUrl - The FHIR endpoint, with a trailing slash.
+ * @returns A relative URL, or undefined at the end.
+ * @throws Fault `replica-rejected` when the link does not lead to the endpoint.
+ */
+export function nextPage(page: Bundle, fhirUrl: string): string | undefined {
+  const url = page.link?.find(({ relation }) => relation === 'next')?.url;
+  if (!url) {
+    return undefined;
+  }
+  const root = new URL(fhirUrl).pathname;
+  const { pathname, search } = new URL(url, fhirUrl);
+  if (!pathname.startsWith(root)) {
+    throw new Fault('replica-rejected', ['a next link leads elsewhere']);
+  }
+  return pathname.slice(root.length) + search;
+}
