@@ -49,7 +49,12 @@ declare module 'node:crypto' {
     digest(): Bytes;
     digest(encoding: 'hex' | 'base64url'): string;
   }
-  export function createHmac(algorithm: 'sha256', key: string | Bytes): Hmac;
+  /** A key made ready once: an HMAC under it costs a fifth of one under bytes. */
+  interface KeyObject {
+    readonly type: string;
+  }
+  export function createSecretKey(key: Bytes): KeyObject;
+  export function createHmac(algorithm: 'sha256', key: string | Bytes | KeyObject): Hmac;
   export function createHash(algorithm: 'sha256'): Hmac;
   export function randomUUID(): string;
 }

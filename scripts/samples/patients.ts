@@ -1,0 +1,60 @@
+/** Sample patients as R4 Bundles of the shape that Synthea writes, so that whatever reads the one reads the other. */
+import type { Bundle, Patient, Resource } from '@medplum/fhirtypes';
+import { findings } from './findings.ts';
+import { chanceOf } from './kit.ts';
+import type { Circle, Made } from './kit.ts';
+import { person } from './person.ts';
+import { visit } from './visit.ts';
+
+export interface SampleOptions {
+  /** The same seed gives the same patients. */
+  readonly seed: number;
+  /** How many patients; each is one Bundle. */
+  readonly count: number;
+  /** Visits of each patient, 7 Observations each; default 2. */
+  readonly visits?: number;
+}
+
+/**
+ * Makes patients that do not exist.
+ *
+ * @param options - Seed and size.
+ * @returns One transaction Bundle per patient: the Patient, then Encounters, each followed by its Observations.
+ */
+export function samplePatients({ seed, count, visits = 2 }: SampleOptions): Bundle[] {
+  return Array.from({ length: count }, (_, index) => bundleOf(recordOf(seed, index, visits)));
+}
+
+/** Each patient has chance of its own: a longer series begins with the shorter one. */
+function recordOf(seed: number, index: number, visits: number): Made[] {
+  const faker = chanceOf(seed * 10_007 + index);
+  const patient = person(faker, index);
+  const circle: Circle = {
+    fullName: nameOf(patient),
+    phone: patient.telecom?.[0]?.value ?? '',
+    clinician: `Dr. ${faker.person.fullName()}`,
+    clinic: `${faker.location.city()} Memorial Clinic`,
+    ward: `Room ${faker.string.numeric(3)}, ${faker.person.lastName()} Pavilion`,
+  };
+  const records = Array.from({ length: visits }, () => visit(faker, patient, circle)).flatMap(({ encounter, at }) => [
+    encounter,
+    ...findings(faker, { patient, encounter, at, circle }),
+  ]);
+  return [patient, ...records];
+}
+
+function nameOf({ name }: Patient): string {
+  return `${name?.[0]?.given?.[0]} ${name?.[0]?.family}`;
+}
+
+function bundleOf(records: readonly Made[]): Bundle {
+  return {
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: records.map((resource: Made<Resource>) => ({
+      fullUrl: `urn:uuid:${resource.id}`,
+      resource,
+      request: { method: 'POST', url: resource.resourceType },
+    })),
+  };
+}

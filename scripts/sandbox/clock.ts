@@ -1,0 +1,93 @@
+/** Something that is due at moments of the clock: the cron bots of one server. */
+export interface Timetable {
+  /** The first moment strictly after `ms` at which something is due. */
+  nextAfter(ms: number): number | undefined;
+  /** Starts what is due at `at`. Must not wait for it: runs may overlap. */
+  fire(at: number): void;
+  /** Resolves when nothing that was started is still running. */
+  settled(): Promise<void>;
+}
+
+/** How `advance` treats runs that are still going when the next tick is due. */
+export interface AdvanceOptions {
+  /** True: tick on while runs are going, as the real server does. Default: let each tick finish, so that a test is deterministic. */
+  readonly overlap?: boolean;
+}
+
+/** The time of both servers: real time plus an offset that only grows. */
+export interface SandboxClock {
+  now(): number;
+  iso(): string;
+  /** Moves the clock forward by `ms` and fires every tick on the way, in order, each at its own moment. */
+  advance(ms: number, options?: AdvanceOptions): Promise<void>;
+  /** Fires the ticks that real time has passed since the last call. */
+  catchUp(): void;
+  /** Calls `catchUp` each second until the returned function is called. Does not keep the process alive. */
+  run(): () => void;
+  /** Adds a timetable; the returned function removes it. */
+  add(timetable: Timetable): () => void;
+}
+
+/**
+ * @param start - What time it is now, as milliseconds or ISO text. Default: the real time.
+ * @throws Error if `start` is not a time.
+ */
+export function createClock(start?: number | string): SandboxClock {
+  const startMs = start === undefined ? Date.now() : new Date(start).getTime();
+  if (Number.isNaN(startMs)) {
+    throw new Error(`Not a time: ${start}`);
+  }
+  const timetables = new Set<Timetable>();
+  let offset = startMs - Date.now();
+  let fired = startMs;
+
+  const now = (): number => Date.now() + offset;
+  const moveTo = (ms: number): void => {
+    offset = Math.max(offset, ms - Date.now());
+  };
+  const nextDue = (): number | undefined => {
+    const due = [...timetables].map((table) => table.nextAfter(fired)).filter((ms) => ms !== undefined);
+    return due.length > 0 ? Math.min(...due) : undefined;
+  };
+  const fireAt = (ms: number): void => {
+    const before = fired;
+    fired = ms;
+    for (const table of timetables) {
+      if (table.nextAfter(before) === ms) {
+        table.fire(ms);
+      }
+    }
+  };
+
+  const clock: SandboxClock = {
+    now,
+    iso: () => new Date(now()).toISOString(),
+    async advance(ms, options = {}) {
+      const target = now() + ms;
+      for (let due = nextDue(); due !== undefined && due <= target; due = nextDue()) {
+        moveTo(due);
+        fireAt(due);
+        if (!options.overlap) {
+          await Promise.all([...timetables].map((table) => table.settled()));
+        }
+      }
+      moveTo(target);
+      fired = Math.max(fired, target);
+    },
+    catchUp() {
+      for (let due = nextDue(); due !== undefined && due <= now(); due = nextDue()) {
+        fireAt(due);
+      }
+    },
+    run() {
+      const timer = setInterval(() => clock.catchUp(), 1_000);
+      timer.unref();
+      return () => clearInterval(timer);
+    },
+    add(timetable) {
+      timetables.add(timetable);
+      return () => timetables.delete(timetable);
+    },
+  };
+  return clock;
+}

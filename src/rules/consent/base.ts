@@ -1,0 +1,159 @@
+/** The base decision of one Consent (rules 7 and 8): root type, `policyRule`, or both readings of an untyped root. */
+import type { Coding, Consent, ConsentProvision } from '@medplum/fhirtypes';
+import { V3_ACT_CODE } from '../../fhir/systems.ts';
+import type { Conditions } from './condition.ts';
+import { states } from './condition.ts';
+import { codesOf } from './coding.ts';
+import type { DenyReason, PermitReason, SilenceReason } from './decision.ts';
+import { DIMENSIONS } from './decision.ts';
+import type { Elements } from './facts.ts';
+import type { Inquiry } from './inquiry.ts';
+import { isRegular } from './label.ts';
+import type { Finding } from './provision.ts';
+import { readRoot } from './provision.ts';
+import type { Kind } from './three-valued.ts';
+
+const HREX_POLICY = /\/davinci-hrex\/.*#(?:regular|sensitive)$/;
+
+/** What one Consent says, before the rules about whole Consents. */
+export interface BaseFinding {
+  readonly decision: 'permit' | 'deny' | 'no-consent';
+  readonly reason: PermitReason | DenyReason | SilenceReason;
+  readonly path?: string;
+  readonly conditions?: Conditions;
+  readonly kind?: Kind;
+  /** Of a permit: the purpose is stated on its path, and the labels that it names. */
+  readonly isPurposeStated?: boolean;
+  readonly labels?: readonly Coding[];
+}
+
+/**
+ * Whether a Consent holds something that must not be ignored.
+ *
+ * @param consent - The Consent.
+ * @returns True if it has `implicitRules`, or a `modifierExtension` at any depth.
+ */
+export function isModified(consent: Consent): boolean {
+  return !!consent.implicitRules || hasModifier(consent as unknown as Elements);
+}
+
+function hasModifier(node: Elements): boolean {
+  return (
+    'modifierExtension' in node ||
+    Object.values(node).some((value) => typeof value === 'object' && value !== null && hasModifier(value as Elements))
+  );
+}
+
+/**
+ * The `policy.uri` of a Consent that are only text to us.
+ *
+ * @param consent - The Consent.
+ * @returns The URIs.
+ */
+export function textPolicies(consent: Consent): string[] {
+  return (consent.policy ?? []).flatMap(({ uri }) => (uri && !HREX_POLICY.test(uri) ? [uri] : []));
+}
+
+/**
+ * Whether a Consent states a rule at all: a root type, or a policy that we know.
+ *
+ * @param consent - The Consent.
+ * @returns False if there is nothing to interpret.
+ */
+export function statesRule(consent: Consent): boolean {
+  return rootType(consent) !== undefined || policyOf(consent) !== undefined;
+}
+
+function rootType({ provision }: Consent): Kind | undefined {
+  return provision?.type === 'permit' || provision?.type === 'deny' ? provision.type : undefined;
+}
+
+/** OPTIN* and OPTOUT*; both at once, or OPTINR without the restriction it announces, is no policy that we understand. */
+function policyOf({ policyRule, provision }: Consent): Kind | undefined {
+  const codes = codesOf(policyRule?.coding, V3_ACT_CODE);
+  const isOptIn = codes.some((code) => code.startsWith('OPTIN'));
+  const isOptOut = codes.some((code) => code.startsWith('OPTOUT'));
+  const isUnseenRestriction = codes.includes('OPTINR') && isBare(provision ?? {}) && !provision?.type;
+  return isOptIn === isOptOut || isUnseenRestriction ? undefined : isOptIn ? 'permit' : 'deny';
+}
+
+function hasConditions(root: ConsentProvision): boolean {
+  return DIMENSIONS.some((dimension) => states(root, dimension));
+}
+
+function isBare(root: ConsentProvision): boolean {
+  const { period: _period, ...rest } = root;
+  return !hasConditions(rest) && !root.provision?.length;
+}
+
+/**
+ * What the rules of a Consent say.
+ *
+ * @param consent - A Consent that states a rule.
+ * @param inquiry - The request.
+ * @returns The finding.
+ */
+export function readBase(consent: Consent, inquiry: Inquiry): BaseFinding {
+  const found = readRules(consent, inquiry);
+  const isRegularOnly = (consent.policy ?? []).some(
+    ({ uri }) => uri && HREX_POLICY.test(uri) && uri.endsWith('#regular')
+  );
+  return found.decision === 'permit' && isRegularOnly && !isRegular(inquiry.labels)
+    ? { ...found, decision: 'no-consent', reason: 'securityLabel' }
+    : found;
+}
+
+function readRules(consent: Consent, inquiry: Inquiry): BaseFinding {
+  const { provision: root = {} } = consent;
+  const type = rootType(consent);
+  const policy = policyOf(consent);
+  if (type) {
+    return type === 'permit' && policy === 'deny' && isBare(root)
+      ? { decision: 'deny', reason: 'policy-conflict', path: 'policyRule' }
+      : stated(readRoot(root, type, inquiry), `root-${type}`, 'provision');
+  }
+  if (!policy) {
+    return { decision: 'deny', reason: 'uninterpretable' };
+  }
+  if (!hasConditions(root)) {
+    return stated(readRoot(root, policy, inquiry), 'policy-rule', 'policyRule');
+  }
+  const context = readRoot(root, policy, inquiry);
+  const opposite = policy === 'permit' ? 'deny' : 'permit';
+  const exception = readRoot({ provision: [{ ...root, type: opposite }] }, policy, inquiry);
+  return bothReadings(context, exception);
+}
+
+/** A permit needs both readings; a deny needs one. */
+function bothReadings(context: Finding, exception: Finding): BaseFinding {
+  const said = [context.says, exception.says];
+  const evidence = { ...grantOf(context), path: 'policyRule', conditions: context.conditions, kind: context.kind };
+  if (said.includes('deny')) {
+    return {
+      ...evidence,
+      decision: 'deny',
+      reason: said.every((one) => one === 'deny') ? 'policy-rule' : 'ambiguous-root',
+    };
+  }
+  const silent = context.says === 'nothing' ? context : exception;
+  return silent.says === 'nothing'
+    ? { ...evidence, decision: 'no-consent', reason: silent.because! }
+    : { ...evidence, decision: 'permit', reason: 'policy-rule' };
+}
+
+function stated(
+  finding: Finding,
+  rootReason: 'root-permit' | 'root-deny' | 'policy-rule',
+  rootPath: string
+): BaseFinding {
+  const { says, conditions, kind, because } = finding;
+  const isRoot = finding.path === 'provision';
+  const evidence = { ...grantOf(finding), path: isRoot ? rootPath : finding.path, conditions, kind };
+  return says === 'nothing'
+    ? { ...evidence, decision: 'no-consent', reason: because! }
+    : { ...evidence, decision: says, reason: isRoot ? rootReason : 'nested-exception' };
+}
+
+function grantOf({ isPurposeStated = false, labels = [] }: Finding): Pick<BaseFinding, 'isPurposeStated' | 'labels'> {
+  return { isPurposeStated, labels };
+}

@@ -1,0 +1,79 @@
+/** `provision.dataPeriod` (rule 20): a permit covers data wholly inside, a deny hits data that may touch it. */
+import type { Period, Timing } from '@medplum/fhirtypes';
+import type { Elements } from './facts.ts';
+import type { Inquiry } from './inquiry.ts';
+import type { Span } from './period.ts';
+import { spanOf, spanOfPeriod } from './period.ts';
+import type { Kind, Truth } from './three-valued.ts';
+import { every } from './three-valued.ts';
+
+/** The first of these that holds a time is the clinical date; `period` is that of Encounter, EpisodeOfCare and CarePlan. */
+const CLINICAL = [
+  'effective',
+  'performed',
+  'occurrence',
+  'onset',
+  'started',
+  'period',
+  'authoredOn',
+  'recordedDate',
+  'issued',
+  'date',
+  'created',
+];
+const FORMS = ['', 'DateTime', 'Instant', 'Period', 'Timing', 'Date'];
+
+/**
+ * Rule 20.
+ *
+ * @param period - The dataPeriod of a provision.
+ * @param inquiry - The request.
+ * @param kind - Whether the provision permits or denies.
+ * @returns Unknown for undated data and an unreadable period; a Patient has no clinical date and is never outside.
+ */
+export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): Truth {
+  if (inquiry.resource.resourceType === 'Patient') {
+    return kind === 'permit';
+  }
+  const window = spanOfPeriod(period, inquiry.utcOffsetMinutes);
+  if (!window) {
+    return undefined;
+  }
+  const clinical = clinicalSpans(inquiry);
+  const dated = clinical.length > 0 && clinical.every((span) => span);
+  if (kind === 'permit') {
+    return dated ? every(clinical.map((span) => window.from <= span!.from && span!.until <= window.until)) : undefined;
+  }
+  return (
+    inquiry.facts.spans.some((span) => span.from < window.until && window.from < span.until) ||
+    (dated ? false : undefined)
+  );
+}
+
+/**
+ * The clinical date of a resource.
+ *
+ * @param inquiry - The request.
+ * @returns Its spans (a Timing has several), undefined for one that cannot be read; empty if the resource is undated.
+ */
+export function clinicalSpans({ resource, utcOffsetMinutes }: Inquiry): (Span | undefined)[] {
+  const elements = resource as unknown as Elements;
+  const value = CLINICAL.flatMap((name) => FORMS.map((form) => elements[name + form])).find(isTime);
+  if (typeof value === 'string') {
+    return [spanOf(value, utcOffsetMinutes)];
+  }
+  const { event, repeat } = (value ?? {}) as Timing;
+  if (event || repeat) {
+    const bounds = repeat?.boundsPeriod && spanOfPeriod(repeat.boundsPeriod, utcOffsetMinutes);
+    return [...(event ?? []).map((one) => spanOf(one, utcOffsetMinutes)), ...(repeat ? [bounds] : [])];
+  }
+  return value ? [spanOfPeriod(value, utcOffsetMinutes)] : [];
+}
+
+function isTime(value: unknown): boolean {
+  const node = (value ?? {}) as Elements;
+  return (
+    typeof value === 'string' ||
+    ['start', 'end', 'event', 'repeat'].some((name) => typeof value === 'object' && name in node)
+  );
+}

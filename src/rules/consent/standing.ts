@@ -1,0 +1,139 @@
+/** Which Consents count (rules 1 and 3 to 6, 22 and 23): patient, status, category, scope, date, verification, later versions. */
+import type { Consent } from '@medplum/fhirtypes';
+import { V3_ACT_CODE } from '../../fhir/systems.ts';
+import { codesOf, codingsOf } from './coding.ts';
+import type { Obligation, SilenceReason } from './decision.ts';
+import type { Inquiry } from './inquiry.ts';
+import { spanOf } from './period.ts';
+import { isResearch } from './purpose.ts';
+import { targetOf } from './reference.ts';
+import { V3_ACT_REASON } from '../../fhir/systems.ts';
+
+const SCOPE = 'http://terminology.hl7.org/CodeSystem/consentscope';
+const CATEGORY = 'http://terminology.hl7.org/CodeSystem/consentcategorycodes';
+
+/** Notices, advance directives and orders: not consents to share. */
+const NEVER_PERMIT = ['npp', 'acd', 'dnr', 'hcd', 'polst'];
+
+/** Why a Consent does not speak at all, or why it may deny but not permit. */
+export interface Standing {
+  readonly silent?: SilenceReason | 'superseded';
+  readonly mayNotPermit?: SilenceReason;
+}
+
+/**
+ * How far a Consent counts.
+ *
+ * @param consent - The Consent.
+ * @param all - All Consents that were read; a later version of the same statement supersedes.
+ * @param inquiry - The request.
+ * @returns Nothing if it counts fully.
+ */
+export function standingOf(consent: Consent, all: readonly Consent[], inquiry: Inquiry): Standing {
+  if (targetOf(consent.patient) !== inquiry.patient) {
+    return { silent: 'patient' };
+  }
+  if (consent.status !== 'active') {
+    return { silent: 'status' };
+  }
+  if (all.some((other) => supersedes(other, consent, inquiry))) {
+    return { silent: 'superseded' };
+  }
+  const category = isNeverPermitting(consent) ? 'category' : undefined;
+  const scope = scopeOf(consent, inquiry);
+  if (scope === false) {
+    return { silent: category ?? 'scope' };
+  }
+  const given = givenAt(consent, inquiry);
+  if (given !== undefined && given.from > inquiry.at) {
+    return { silent: category ?? 'not-yet-given' };
+  }
+  const isUndatable = consent.dateTime !== undefined && given === undefined;
+  const limit =
+    category ??
+    (scope ? (isUndatable ? 'not-yet-given' : isUnverified(consent, inquiry) ? 'unverified' : undefined) : 'scope');
+  return limit ? { mayNotPermit: limit } : {};
+}
+
+function givenAt({ dateTime }: Consent, { utcOffsetMinutes }: Inquiry): ReturnType<typeof spanOf> {
+  return spanOf(dateTime, utcOffsetMinutes);
+}
+
+function isNeverPermitting(consent: Consent): boolean {
+  const codings = codingsOf(consent.category);
+  const others = codings.filter((coding) => !codesOf([coding], SCOPE).length);
+  return (
+    others.length > 0 &&
+    others.every((coding) => codesOf([coding], CATEGORY).some((code) => NEVER_PERMIT.includes(code)))
+  );
+}
+
+/** False if the scope excludes the request, undefined if there is none that we know. LEAP puts scopes into `category`. */
+function scopeOf(consent: Consent, { purpose }: Inquiry): boolean | undefined {
+  const own = codesOf(consent.scope?.coding, SCOPE);
+  const scopes = own.length ? own : codesOf(codingsOf(consent.category), SCOPE);
+  const isForResearch = isResearch(purpose) || (!!purpose.system && purpose.system !== V3_ACT_REASON);
+  const covers = (scope: string): boolean => scope === 'patient-privacy' || (scope === 'research' && isForResearch);
+  const excludes = (scope: string): boolean =>
+    scope === 'treatment' || scope === 'adr' || (scope === 'research' && !isForResearch);
+  return scopes.some(covers) && !scopes.some((scope) => excludes(scope) && scope !== 'research')
+    ? true
+    : scopes.some(excludes)
+      ? false
+      : undefined;
+}
+
+/**
+ * Whether a Consent is of scope research.
+ *
+ * @param consent - The Consent.
+ * @returns True if `scope` or `category` says so.
+ */
+export function isResearchScoped(consent: Consent): boolean {
+  const own = codesOf(consent.scope?.coding, SCOPE);
+  return (own.length ? own : codesOf(codingsOf(consent.category), SCOPE)).includes('research');
+}
+
+/** The latest entry decides; entries whose order cannot be told are all latest. */
+function isUnverified({ verification = [] }: Consent, { utcOffsetMinutes }: Inquiry): boolean {
+  const dated = verification.map((entry) => ({ entry, span: spanOf(entry.verificationDate, utcOffsetMinutes) }));
+  const latest = Math.max(...dated.map(({ span }) => span?.from ?? -Infinity));
+  return dated.some(({ entry, span }) => !entry.verified && (!span || span.until > latest));
+}
+
+/** Rule 22: same business identifier, same patient, both active, given, and certainly later. */
+function supersedes(later: Consent, earlier: Consent, inquiry: Inquiry): boolean {
+  if (
+    later === earlier ||
+    !earlier.identifier ||
+    later.status !== 'active' ||
+    targetOf(later.patient) !== inquiry.patient
+  ) {
+    return false;
+  }
+  const before = givenAt(earlier, inquiry);
+  const after = givenAt(later, inquiry);
+  const isLater = !!before && !!after && after.from <= inquiry.at && before.until <= after.from;
+  return (
+    isLater &&
+    earlier.identifier.some(
+      (a) => a.system && a.value && later.identifier?.some((b) => a.system === b.system && a.value === b.value)
+    )
+  );
+}
+
+/**
+ * What a permit of this Consent obliges to.
+ *
+ * @param consent - The Consent.
+ * @returns The obligations.
+ */
+export function obligationsOf(consent: Consent): Obligation[] {
+  const categories = codesOf(codingsOf(consent.category), CATEGORY);
+  const rules = codesOf([...(consent.policyRule?.coding ?? []), ...(consent.meta?.security ?? [])], V3_ACT_CODE);
+  return [
+    ...(categories.includes('rsdid') ? ['no-crosswalk' as const] : []),
+    ...(categories.includes('rsreid') ? ['reidentify-only-as-consented' as const] : []),
+    ...(rules.includes('NORDSCLCD') ? ['no-redisclosure' as const] : []),
+  ];
+}

@@ -1,0 +1,78 @@
+/**
+ * The public code systems whose codings may leave, as data for the table compiler (not in the bundle).
+ *
+ * A system has either a grammar (with a check digit where the system has one) or, when it is small, the list of its codes from the
+ * R4 definitions. A local system, a site's `urn:oid:…` or a private extension of a public one is not here, so it does not leave.
+ */
+
+/** Grammars by which the codes of large systems are checked; `codings.ts` holds them. */
+export type Grammar = 'loinc' | 'sct' | 'digits' | 'icd10' | 'icd9' | 'cpt' | 'hcpcs' | 'two-digits';
+
+export interface CodeSystemRow {
+  readonly system: string;
+  /** How the codes are known: a grammar, or codes said here, or those of the R4 definition (all, or below one concept). */
+  readonly grammar?: Grammar;
+  readonly codes?: string;
+  readonly below?: string;
+}
+
+const HL7 = 'http://terminology.hl7.org/CodeSystem/';
+
+export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
+  { system: 'http://loinc.org', grammar: 'loinc' },
+  { system: 'http://snomed.info/sct', grammar: 'sct' },
+  { system: 'http://www.nlm.nih.gov/research/umls/rxnorm', grammar: 'digits' },
+  { system: 'http://hl7.org/fhir/sid/cvx', grammar: 'digits' },
+  { system: 'http://hl7.org/fhir/sid/icd-10', grammar: 'icd10' },
+  { system: 'http://hl7.org/fhir/sid/icd-10-cm', grammar: 'icd10' },
+  { system: 'http://hl7.org/fhir/sid/icd-9-cm', grammar: 'icd9' },
+  { system: 'http://www.ama-assn.org/go/cpt', grammar: 'cpt' },
+  { system: 'https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets', grammar: 'hcpcs' },
+  { system: 'http://www.nubc.org/patient-discharge', grammar: 'two-digits' },
+  { system: 'https://www.nubc.org/CodeSystem/PatDischargeStatus', grammar: 'two-digits' },
+  { system: `${HL7}observation-category` },
+  { system: `${HL7}v3-ActCode`, below: '_ActEncounterCode' },
+  { system: `${HL7}v3-ParticipationType` },
+  { system: `${HL7}v3-ObservationInterpretation` },
+  { system: `${HL7}v2-0078` },
+  { system: `${HL7}data-absent-reason` },
+  { system: `${HL7}v3-NullFlavor` },
+  { system: `${HL7}v3-ActPriority` },
+  { system: `${HL7}v3-MaritalStatus` },
+  { system: `${HL7}diagnosis-role` },
+  { system: `${HL7}admit-source` },
+  { system: `${HL7}discharge-disposition` },
+  { system: `${HL7}v2-0092` },
+  { system: `${HL7}participant-type` },
+  { system: `${HL7}referencerange-meaning` },
+];
+
+/** Codes of LOINC that ask for an identifier, a name, an address, a contact or a birth date: their value never leaves. */
+export const IDENTITY_LOINC: readonly string[] = [
+  '45392-8', // first name
+  '45393-6', // middle initial
+  '45394-4', // last name
+  '45395-1', // name suffix
+  '54125-0', // patient name
+  '21112-8', // birth date
+  '56799-0', // address
+  '45401-7', // ZIP code
+  '42077-8', // telephone number
+  '76458-9', // e-mail
+  '45396-9', // social security number
+  '45397-7', // Medicare number
+  '45400-9', // Medicaid number
+  '76435-7', // patient identifier
+  '21842-0', // birthplace
+];
+
+/** Codes of LOINC whose value is the age of a person: above 89 it is given as 90 or more (45 CFR 164.514(b)(2)(i)(C)). */
+export const AGE_LOINC: readonly string[] = [
+  '30525-0', // age
+  '21612-7', // age, reported
+  '29553-5', // age, calculated
+  '63900-5', // current age or age at death
+  '39016-1', // age at diagnosis
+  '21611-9', // age, estimated
+  '43993-5', // age at delivery
+];

@@ -1,0 +1,98 @@
+/** Codings: the system and the code, when both are public; never a label, a version or a user's choice. */
+import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
+import type { Grammar } from './code-systems.ts';
+import { CODE_SYSTEMS } from './tables.generated.ts';
+
+export const LOINC = 'http://loinc.org';
+export const DATA_ABSENT_REASON = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
+export const DATA_ABSENT_EXTENSION = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+
+type Check = (code: string) => boolean;
+
+const GRAMMARS: Readonly<Record<Grammar, Check>> = {
+  // Term, answer (LA) and part (LP) codes; all end in a check digit.
+  loinc: (code) => /^(?:L[AP])?\d{1,7}-\d$/.test(code) && isMod10(code),
+  // Verhoeff, and partition 00, 01 or 02 (international) or 10, 11 or 12 (an extension) of a concept, description or relationship.
+  sct: (code) => /^[1-9]\d{5,17}$/.test(code) && isVerhoeff(code),
+  digits: (code) => /^\d{1,8}$/.test(code),
+  icd10: (code) => /^[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?$/.test(code),
+  icd9: (code) => /^(?:\d{3}|[VE]\d{2,3})(?:\.\d{1,2})?$/.test(code),
+  cpt: (code) => /^\d{4}[0-9AFTU]$/.test(code),
+  hcpcs: (code) => /^[A-V]\d{4}$/.test(code),
+  'two-digits': (code) => /^\d\d$/.test(code),
+};
+
+const CHECKS: ReadonlyMap<string, Check> = new Map(
+  Object.entries(CODE_SYSTEMS).map(([system, codes]) => {
+    if (codes.startsWith('~')) return [system, GRAMMARS[codes.slice(1) as Grammar]];
+    const known = new Set(codes.split('|'));
+    return [system, (code: string): boolean => known.has(code)];
+  })
+);
+
+/**
+ * A coding as it may leave.
+ *
+ * @param value - A Coding of the source.
+ * @returns System and code, or undefined when the system is not public or the code is not one of its codes.
+ */
+export function publicCoding(value: unknown): Coding | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { system, code } = value as Readonly<Record<string, unknown>>;
+  if (typeof system !== 'string' || typeof code !== 'string') return undefined;
+  return CHECKS.get(system)?.(code) ? { system, code } : undefined;
+}
+
+/**
+ * A CodeableConcept as it may leave.
+ *
+ * @param value - A CodeableConcept of the source.
+ * @returns Its public codings, or undefined when there are none.
+ */
+export function publicConcept(value: unknown): CodeableConcept | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const source = (value as Readonly<Record<string, unknown>>)['coding'];
+  if (!Array.isArray(source)) return undefined;
+  const coding: Coding[] = [];
+  for (const each of source) {
+    const kept = publicCoding(each);
+    if (kept) coding.push(kept);
+  }
+  return coding.length > 0 ? { coding } : undefined;
+}
+
+/**
+ * What stands for a required element that may not leave (FHIR R4 extension data-absent-reason, code `masked`).
+ *
+ * @returns An element with the extension and nothing else: a valid Coding or CodeableConcept.
+ */
+export function masked(): Pick<Coding & CodeableConcept, 'extension'> {
+  return { extension: [{ url: DATA_ABSENT_EXTENSION, valueCode: 'masked' }] };
+}
+
+/** The Luhn check digit of LOINC (Users' Guide, appendix D), over the digits of the code. */
+function isMod10(code: string): boolean {
+  let sum = 0;
+  let double = false;
+  for (let i = code.length - 1; i >= 0; i -= 1) {
+    const digit = code.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) continue;
+    sum += double ? (digit > 4 ? digit * 2 - 9 : digit * 2) : digit;
+    double = !double;
+  }
+  return sum % 10 === 0;
+}
+
+const DIHEDRAL = '0123456789123406789523401789563401289567401239567859876043216598710432765982104387659321049876543210';
+const PERMUTATION = '01234567891576283094580379614289160435279453126870428657390127938064157046913258';
+
+/** The Verhoeff check digit of SNOMED CT identifiers (Release File Specification §6). */
+function isVerhoeff(code: string): boolean {
+  let check = 0;
+  for (let i = 0; i < code.length; i += 1) {
+    const digit = code.charCodeAt(code.length - 1 - i) - 48;
+    const permuted = PERMUTATION.charCodeAt((i % 8) * 10 + digit) - 48;
+    check = DIHEDRAL.charCodeAt(check * 10 + permuted) - 48;
+  }
+  return check === 0;
+}

@@ -1,0 +1,76 @@
+/**
+ * Shifting FHIR dates.
+ *
+ * Instants move by a constant number of milliseconds, so the intervals between them stay exact and their time of day does not.
+ * Dates without a time move by the whole days in it. A date and an instant of the same day therefore agree to within one day
+ * after the shift (half a day for the time, the rest for the time zone); within one Period both are brought to the coarser form first.
+ */
+import type { PatientKeys } from './keys.ts';
+
+/** The FHIR primitive of the position: an instant may not be partial, a date has no time. */
+export type DateKind = 'date' | 'dateTime' | 'instant';
+
+type Shift = Pick<PatientKeys, 'shiftDays' | 'shiftMs'>;
+
+const DAY_MS = 86_400_000;
+const SHAPE = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
+
+/**
+ * Shifts a date, dateTime or instant and keeps its precision. A year or a year and month is shifted from its middle and cut off again.
+ *
+ * @param value - As it stands in the source; anything that is no valid value of the kind gives undefined.
+ * @param kind - The primitive type of the position.
+ * @param shift - The patient's shift.
+ * @returns The shifted value; instants in UTC, so that the zone does not tell the place.
+ */
+export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string | undefined {
+  if (typeof value !== 'string' || value.length > 40) return undefined;
+  const part = SHAPE.exec(value);
+  if (!part || (kind === 'instant' ? !part[4] : kind === 'date' && part[4])) return undefined;
+  const year = Number(part[1]);
+  const month = part[2] === undefined ? 7 : Number(part[2]);
+  const day = part[3] === undefined ? (part[2] === undefined ? 2 : 15) : Number(part[3]);
+  if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
+  if (part[4] === undefined) {
+    const length = part[3] !== undefined ? 10 : part[2] !== undefined ? 7 : 4;
+    return iso(utc(year, month, day) + shift.shiftDays * DAY_MS)?.slice(0, length);
+  }
+  const text = iso(Date.parse(value) + shift.shiftMs);
+  // Cut, not rounded: cutting keeps the order and the whole-second intervals.
+  return text && (part[5] === undefined ? `${text.slice(0, 19)}Z` : text);
+}
+
+/**
+ * Shifts a Period. When only one end has a time, both become dates before the shift, or the end might come before the start (per-1).
+ *
+ * @param start - Period.start.
+ * @param end - Period.end.
+ * @param shift - The patient's shift.
+ * @returns The shifted ends.
+ */
+export function shiftPeriod(
+  start: unknown,
+  end: unknown,
+  shift: Shift
+): { readonly start: string | undefined; readonly end: string | undefined } {
+  const from = shiftDate(start, 'dateTime', shift);
+  const to = shiftDate(end, 'dateTime', shift);
+  if (from === undefined || to === undefined || (from.length > 10) === (to.length > 10)) return { start: from, end: to };
+  const cut = (value: unknown): unknown => (value as string).slice(0, 10);
+  return { start: shiftDate(cut(start), 'dateTime', shift), end: shiftDate(cut(end), 'dateTime', shift) };
+}
+
+function utc(year: number, month: number, day: number): number {
+  // Date.UTC reads years below 100 as 19xx.
+  return year < 100 ? NaN : Date.UTC(year, month - 1, day);
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** ISO 8601 with milliseconds, or undefined outside the years that FHIR can write. */
+function iso(ms: number): string | undefined {
+  return ms >= -62_135_596_800_000 && ms < 253_402_300_800_000 ? new Date(ms).toISOString() : undefined;
+}

@@ -1,0 +1,119 @@
+/** De-identification of one resource: refuse, transform, prove, seal. */
+import type { Patient, Resource } from '@medplum/fhirtypes';
+import { canonical } from '../../fhir/canonical.ts';
+import type { Sealed } from '../../fhir/sealed.ts';
+import { seal } from '../../fhir/sealed.ts';
+import { V3_OBSERVATION_VALUE } from '../../fhir/systems.ts';
+import type { PatientKeys } from './keys.ts';
+import { completeObservation } from './observation.ts';
+import type { DeidContext, Pass } from './pass.ts';
+import { completePatient } from './patient.ts';
+import { policyVersion } from './policy-version.ts';
+import type { DeidReason } from './reasons.ts';
+import { residue } from './residue.ts';
+import type { PatientFacts } from './sweep.ts';
+import { factsOf } from './sweep.ts';
+import { TABLE_OF } from './tables.ts';
+import type { Draft, Fields } from './walk.ts';
+import { walkResource } from './walk.ts';
+
+export type { DeidContext } from './pass.ts';
+export type { DeidReason } from './reasons.ts';
+
+/** A sealed copy, or why there is none. */
+export type Deidentified<R extends Resource = Resource> =
+  | { readonly ok: true; readonly sealed: Sealed<R> }
+  | { readonly ok: false; readonly reason: DeidReason };
+
+/**
+ * De-identifies one resource. Pure: equal arguments give an equal copy.
+ *
+ * @param resource - A source resource of the context's patient. Unknown content is expected and does not leave.
+ * @param context - The patient, the keys and what else is known.
+ * @returns The sealed copy, or a reason that names no value.
+ */
+export function deidentify<R extends Resource>(resource: R, context: DeidContext): Deidentified<R> {
+  return deidentifier(context)(resource);
+}
+
+/**
+ * De-identification of many resources of one patient: the facts for the sweep are gathered once.
+ *
+ * @param context - The patient, the keys and what else is known.
+ * @returns `deidentify` for this context.
+ */
+export function deidentifier(context: DeidContext): <R extends Resource>(resource: R) => Deidentified<R> {
+  let facts: PatientFacts | undefined;
+  return <R extends Resource>(resource: R): Deidentified<R> => {
+    const draft = transform(resource, context);
+    if (typeof draft === 'string') return { ok: false, reason: draft };
+    const { keys, systems, patient } = context;
+    facts ??= factsOf(patient);
+    // A Patient may be a later version of the context's: its own new name counts.
+    const own = resource.resourceType === 'Patient' ? factsOf(resource) : facts;
+    const hit = residue(draft, { keys, systems, facts: own, source: resource });
+    if (hit) return { ok: false, reason: hit };
+    return { ok: true, sealed: label<R>(draft, context) };
+  };
+}
+
+/**
+ * The digest of a copy's content: keyed, and opened by policy and key version, so that a change of either is a change of the digest.
+ *
+ * @param content - The copy; its `id` and `meta` do not count.
+ * @param keys - The patient's keys.
+ * @param profile - The named profile.
+ * @returns For example `p1p6d270523.k1.…`.
+ */
+export function contentDigest(content: Fields, keys: PatientKeys, profile: DeidContext['profile']): string {
+  const { id: _id, meta: _meta, ...rest } = content;
+  return `${policyVersion(profile)}.k${String(keys.version)}.${keys.digest(canonical(rest))}`;
+}
+
+/** The transform alone, without proof: exported for the benchmark and the tests of `residue`. */
+export function transform(resource: Resource, context: DeidContext): Draft | DeidReason {
+  const source = resource as unknown as Fields;
+  if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return 'malformed';
+  const { resourceType, id } = source;
+  const table = typeof resourceType === 'string' ? TABLE_OF.get(resourceType) : undefined;
+  if (typeof resourceType !== 'string' || !table) return 'unsupported-type';
+  if (typeof id !== 'string' || id === '' || typeof context.patient.id !== 'string') return 'malformed';
+  if (source['implicitRules'] !== undefined) return 'implicit-rules';
+  const refused = resourceType === 'Patient' ? refusePatient(id, context) : refuseOther(source);
+  if (refused) return refused;
+
+  const pass: Pass = { context };
+  const draft = walkResource(source, table, pass);
+  if (pass.refused) return pass.refused;
+  if (!draft) return 'required-element';
+  if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
+  if (resourceType === 'Observation') completeObservation(draft, source);
+  return { resourceType, identifier: [ownIdentifier(resourceType, id, context)], ...draft };
+}
+
+function refusePatient(id: string, context: DeidContext): DeidReason | undefined {
+  return id === context.patient.id ? undefined : 'wrong-patient';
+}
+
+/** An element `focus` says that the content is about a donor, a fetus or a thing: dropped, it would read as about the patient. */
+function refuseOther(source: Fields): DeidReason | undefined {
+  if (source['subject'] === undefined) return 'no-subject';
+  return source['focus'] === undefined ? undefined : 'other-focus';
+}
+
+function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext): Draft {
+  return type === 'Patient'
+    ? { system: systems.patientToken, value: keys.patientToken }
+    : { system: systems.resourceToken, value: keys.token(type, id) };
+}
+
+/** Only here, after the proof, is a copy labelled PSEUDED. */
+function label<R extends Resource>(draft: Draft, context: DeidContext): Sealed<R> {
+  const digest = contentDigest(draft, context.keys, context.profile);
+  draft['meta'] = {
+    security: [{ system: V3_OBSERVATION_VALUE, code: 'PSEUDED' }],
+    tag: [{ system: context.systems.digest, code: digest }],
+  };
+  const [identifier] = draft['identifier'] as [{ readonly system: string; readonly value: string }];
+  return seal(draft as unknown as R, { token: identifier.value, tokenSystem: identifier.system, digest });
+}

@@ -1,0 +1,108 @@
+/** The keys of one patient: pseudonyms, date shift and content digest, all from one project secret. */
+import { createHmac, createSecretKey } from 'node:crypto';
+import { hkdfExpand, hkdfExtract } from './hkdf.ts';
+import { spell, tokenPrefix } from './tokens.ts';
+
+/** The secret of a project (a setting), and its generation. */
+export interface ProjectKey {
+  /** Counts up on rotation; stands in every digest, so that what an old key made is found and renewed. */
+  readonly version: number;
+  /** At least 32 characters that nobody could guess: 32 random bytes as hex (64) or base64url (43). */
+  readonly secret: string;
+}
+
+/** Why a secret is refused. A closed list; says nothing of the secret itself. */
+export type KeyProblem = 'missing' | 'short' | 'placeholder' | 'weak';
+
+/** Everything keyed that de-identification of one patient needs. Immutable but for a memo of tokens. */
+export interface PatientKeys {
+  readonly version: number;
+  /** `pt_…`: the patient's pseudonym. */
+  readonly patientToken: string;
+  /** The shift of values that are dates without a time: 3 … 367 whole days, the same for all of the patient's data. */
+  readonly shiftDays: number;
+  /** The shift of instants: `shiftDays` and a part of a day (± 12 h, in milliseconds) that moves the time of day. */
+  readonly shiftMs: number;
+  /** The pseudonym of a resource of this patient. The same id under another patient gives an unrelated token. */
+  token(resourceType: string, id: string): string;
+  /** A keyed digest (HMAC-SHA256, 128 bits) of canonical content. */
+  digest(canonical: string): string;
+}
+
+const SALT = 'medplum-consent-sync/deid';
+const MIN_LENGTH = 32;
+const MIN_BITS = 100;
+
+const DAY_MS = 86_400_000;
+/** Three whole days less the half day of the time shift still clear any time zone: nothing after birth lands on the birth date. */
+const MIN_SHIFT_DAYS = 3;
+const SHIFT_RANGE_DAYS = 365;
+
+const PLACEHOLDER =
+  /change.?me|placeholder|example|secret|password|passw0rd|insecure|replace.?me|your.?key|your.?own|default|development|dummy|sample|todo|<.*>|\$\{|abcdefgh|01234567|12345678/i;
+
+/**
+ * Judges a project secret. Used where settings are checked and again where keys are made.
+ *
+ * @param secret - As it stands in the setting.
+ * @returns The problem, or undefined when the secret will do.
+ */
+export function checkKey(secret: unknown): KeyProblem | undefined {
+  if (typeof secret !== 'string' || secret.trim() === '') return 'missing';
+  if (secret.length < MIN_LENGTH) return 'short';
+  if (PLACEHOLDER.test(secret)) return 'placeholder';
+  return repeats(secret) || estimatedBits(secret) < MIN_BITS ? 'weak' : undefined;
+}
+
+/**
+ * Derives the keys of one patient (RFC 5869; the purpose and the patient's id are the `info`). Make it once per patient.
+ *
+ * @param key - The project's key.
+ * @param patientId - The logical id of the source Patient.
+ * @returns The patient's keys.
+ * @throws RangeError - With the constant message `deid key refused: <problem>` when the secret will not do.
+ */
+export function patientKeys(key: ProjectKey, patientId: string): PatientKeys {
+  const problem = checkKey(key.secret);
+  if (problem) throw new RangeError(`deid key refused: ${problem}`);
+  const prk = hkdfExtract(SALT, key.secret);
+  // A NUL cannot occur in an id (FHIR R4 §2.24.0.1), so no two (purpose, patient) pairs share an info.
+  const derive = (purpose: string): ReturnType<typeof hkdfExpand> => hkdfExpand(prk, `${purpose}\u0000${patientId}`);
+  const tokenKey = createSecretKey(derive('token'));
+  const digestKey = createSecretKey(derive('digest'));
+  const shift = derive('date-shift');
+  // 365 does not divide 2^32; the bias is below 1e-7.
+  const shiftDays = MIN_SHIFT_DAYS + (shift.readUInt32BE(0) % SHIFT_RANGE_DAYS);
+  const timeMs = (shift.readUInt32BE(4) % DAY_MS) - DAY_MS / 2;
+  const memo = new Map<string, string>();
+
+  return {
+    version: key.version,
+    patientToken: `${tokenPrefix('Patient')}_${spell(derive('patient'))}`,
+    shiftDays,
+    shiftMs: shiftDays * DAY_MS + timeMs,
+    token(resourceType, id) {
+      const name = `${resourceType}/${id}`;
+      const known = memo.get(name);
+      if (known !== undefined) return known;
+      const token = `${tokenPrefix(resourceType)}_${spell(createHmac('sha256', tokenKey).update(name).digest())}`;
+      memo.set(name, token);
+      return token;
+    },
+    digest: (canonical) => spell(createHmac('sha256', digestKey).update(canonical).digest()),
+  };
+}
+
+/** Whether the secret is one short piece said again and again. */
+function repeats(secret: string): boolean {
+  return (secret + secret).indexOf(secret, 1) < secret.length;
+}
+
+/** Shannon entropy of the characters times the length: a floor for accidents, not a measure of strength. */
+function estimatedBits(secret: string): number {
+  const counts = new Map<string, number>();
+  for (const char of secret) counts.set(char, (counts.get(char) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= count * Math.log2(count / secret.length);
+  return bits;
+}

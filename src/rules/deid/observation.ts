@@ -1,0 +1,88 @@
+/** What an Observation's code says about its value: ages, identities, and values of unknown meaning. */
+import type { CodeableConcept, Quantity, Range } from '@medplum/fhirtypes';
+import { DATA_ABSENT_REASON, LOINC } from './codings.ts';
+import { UCUM } from './quantities.ts';
+import { AGE_LOINC, IDENTITY_LOINC } from './tables.generated.ts';
+import type { Draft, Fields } from './walk.ts';
+
+const AGES: ReadonlySet<string> = new Set(AGE_LOINC.split('|'));
+const IDENTITIES: ReadonlySet<string> = new Set(IDENTITY_LOINC.split('|'));
+
+/** UCUM units of time in years; an age in anything else counts as years. */
+const YEARS: Readonly<Record<string, number>> = { a: 1, mo: 1 / 12, wk: 7 / 365.25, d: 1 / 365.25, h: 1 / 8766, min: 1 / 525_960 };
+
+/**
+ * Completes an Observation.
+ *
+ * @param draft - What the walk kept.
+ * @param source - The source Observation.
+ * @returns The draft: values judged by their code, and a reason where a value is missing.
+ */
+export function completeObservation(draft: Draft, source: Fields): Draft {
+  const components = draft['component'];
+  if (Array.isArray(components)) for (const component of components as Draft[]) judgeValue(component);
+  judgeValue(draft);
+  if (valueName(draft) !== undefined) {
+    delete draft['dataAbsentReason']; // obs-6
+  } else if (draft['dataAbsentReason'] === undefined && (valueName(source) !== undefined || lostAll(source, components))) {
+    draft['dataAbsentReason'] = { coding: [{ system: DATA_ABSENT_REASON, code: 'masked' }] };
+  }
+  // A component needs no reason of its own unless it had a value; the walk does not know which one it was.
+  if (Array.isArray(components)) for (const component of components as Draft[]) explain(component);
+  return draft;
+}
+
+function lostAll(source: Fields, components: unknown): boolean {
+  return source['component'] !== undefined && components === undefined;
+}
+
+function explain(component: Draft): void {
+  if (valueName(component) !== undefined) delete component['dataAbsentReason'];
+  else component['dataAbsentReason'] ??= { coding: [{ system: DATA_ABSENT_REASON, code: 'masked' }] };
+}
+
+function valueName(element: Fields): string | undefined {
+  for (const name in element) if (name.startsWith('value')) return name;
+  return undefined;
+}
+
+/** A number of unknown meaning might be an age or a telephone number: without a public code no value leaves. */
+function judgeValue(draft: Draft): void {
+  const name = valueName(draft);
+  if (name === undefined) return;
+  const coding = (draft['code'] as CodeableConcept).coding;
+  const loinc = (known: ReadonlySet<string>): boolean =>
+    coding?.some((each) => each.system === LOINC && known.has(String(each.code))) === true;
+  if (!coding || loinc(IDENTITIES)) delete draft[name];
+  else if (loinc(AGES) || isInYears(draft[name])) aggregateAge(draft, name);
+}
+
+/** Ninety years and more are somebody's age, whatever the code. */
+function isInYears(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && (value as Quantity).code === 'a' && (value as Quantity).system === UCUM;
+}
+
+function aggregateAge(draft: Draft, name: string): void {
+  const value = draft[name];
+  if (name === 'valueQuantity') draft[name] = agedQuantity(value as Quantity);
+  else if (name === 'valueInteger') draft[name] = Math.min(value as number, 90);
+  else if (name === 'valueRange') draft[name] = agedRange(value as Range);
+  else if (name !== 'valueCodeableConcept' && name !== 'valueBoolean') delete draft[name];
+}
+
+function agedQuantity(quantity: Quantity): Quantity {
+  return years(quantity) < 90 ? quantity : { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' };
+}
+
+/** Ends over 89 become 90, without a comparator, which a SimpleQuantity has not. */
+function agedRange(range: Range): Range {
+  const cap = (end: Quantity | undefined): Quantity | undefined =>
+    end && (years(end) < 90 ? end : { value: 90, unit: 'a', system: UCUM, code: 'a' });
+  const low = cap(range.low);
+  const high = cap(range.high);
+  return { ...(low && { low }), ...(high && { high }) };
+}
+
+function years(quantity: Quantity): number {
+  return Math.abs(quantity.value ?? 0) * (YEARS[quantity.code ?? 'a'] ?? 1);
+}

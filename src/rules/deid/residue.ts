@@ -1,0 +1,184 @@
+/**
+ * The last look before a resource is sealed: a second checker that knows neither the keep-list nor the tables and asks only what a
+ * replica resource may look like. Where the transform says what leaves, this says what may never be there.
+ */
+import type { Resource } from '@medplum/fhirtypes';
+import type { Systems } from '../../fhir/systems.ts';
+import type { PatientKeys } from './keys.ts';
+import type { DeidReason } from './reasons.ts';
+import type { PatientFacts } from './sweep.ts';
+import { sweep, sweepToken } from './sweep.ts';
+
+/** What the check may know. */
+export interface Evidence {
+  readonly keys: PatientKeys;
+  readonly systems: Systems;
+  /** The source resource: the only place that an outgoing date may come from. */
+  readonly source: Resource;
+  readonly facts: PatientFacts;
+}
+
+type Hit = Extract<DeidReason, `residue-${string}`>;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Elements that hold names, places, contacts or text in every FHIR type; none is in a copy. */
+const FORBIDDEN: ReadonlySet<string> = new Set(
+  'id|display|div|telecom|address|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueString|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider'.split('|')
+);
+
+const TOKEN = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
+const PUBLIC_SYSTEM =
+  /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.nubc\.org\/patient-discharge|hl7\.org\/fhir\/sid\/[a-z0-9-]{3,12}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
+const MASK_URL = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+const DATE = /^\d{4}-\d\d(?:-\d\d)?(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/;
+/** E-mail, URL, SSN, ZIP+4, telephone, UUID, IP address, coordinates, or any white space (no code has it). */
+const SHAPES =
+  /[@\s]|:\/\/|www\.|\b\d{3}-\d{2}-\d{4}\b|\b\d{5}-\d{4}\b|\+\d{7}|\(\d{3}\)|\b\d{3}[-.]\d{3}[-.]\d{4}\b|\b\d{3}-\d{4}\b|[0-9a-f]{8}-[0-9a-f]{4}-|\b\d{1,3}(?:\.\d{1,3}){3}\b|-?\d{1,3}\.\d{4,},/i;
+const BARE_NUMBER_SYSTEMS = /snomed|rxnorm|\/sid\/|ama-assn|nubc/;
+const MAX_DEPTH = 12;
+
+/**
+ * Checks an outgoing resource.
+ *
+ * @param output - The de-identified resource, before its meta is written.
+ * @param evidence - The source side.
+ * @returns What was found, or undefined when the resource may be sealed.
+ */
+export function residue(output: Fields, evidence: Evidence): Hit | undefined {
+  const dates = expectedDates(evidence);
+  return checkObject(output, { ...evidence, dates, isPatient: output['resourceType'] === 'Patient' }, 0);
+}
+
+interface Scope extends Evidence {
+  readonly dates: ReadonlySet<number>;
+  readonly isPatient: boolean;
+}
+
+function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
+  if (depth > MAX_DEPTH) return 'residue-element';
+  for (const name of Object.keys(object)) {
+    const hit = checkMember(name, object[name], object, scope, depth);
+    if (hit) return hit;
+  }
+  return undefined;
+}
+
+function checkMember(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
+  if (FORBIDDEN.has(name)) return 'residue-element';
+  if (name === 'extension') return isMask(value) ? undefined : 'residue-element';
+  if (name === 'name') return depth === 0 && scope.isPatient && isMaskedName(value, scope.keys) ? undefined : 'residue-element';
+  if (name === 'text') return 'residue-element';
+  if (name === 'identifier') return checkIdentifier(value, scope, depth);
+  if (name === 'birthDate') return isBand(value, (scope.source as { readonly birthDate?: unknown }).birthDate) ? undefined : 'residue-date';
+  return checkValue(name, value, parent, scope, depth);
+}
+
+function checkValue(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
+  if (typeof value === 'string') return checkString(name, value, parent, scope);
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'residue-element';
+  if (typeof value === 'boolean') return undefined;
+  if (Array.isArray(value)) {
+    if (value.length === 0) return 'residue-element';
+    for (const each of value) {
+      const hit = Array.isArray(each) ? 'residue-element' : checkValue(name, each, parent, scope, depth);
+      if (hit) return hit;
+    }
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return 'residue-element';
+  return checkObject(value as Fields, scope, depth + 1);
+}
+
+function checkString(name: string, text: string, parent: Fields, scope: Scope): Hit | undefined {
+  if (name === 'resourceType' || (name === 'type' && parent['identifier'] !== undefined)) {
+    return /^[A-Z][A-Za-z]{3,40}$/.test(text) ? undefined : 'residue-shape';
+  }
+  if (name === 'system') return PUBLIC_SYSTEM.test(text) ? undefined : 'residue-shape';
+  if (name === 'reference') return checkReference(text, scope);
+  if (DATE.test(text)) return checkDate(text, scope);
+  if ((name === 'unit' || name === 'code') && parent['system'] === 'http://unitsofmeasure.org') return checkUnit(text, scope);
+  if (text.length > 64 || SHAPES.test(text)) return 'residue-shape';
+  if (/^\d{5,}$/.test(text) && !BARE_NUMBER_SYSTEMS.test(String(parent['system']))) return 'residue-shape';
+  return sweep(text, scope.facts) ? 'residue-sweep' : undefined;
+}
+
+/** A unit has no white space and is short; what is long enough in it to be a word must not be one of the patient's. */
+function checkUnit(text: string, scope: Scope): Hit | undefined {
+  if (text.length > 40 || /[@\s]|\d{5}/.test(text)) return 'residue-shape';
+  const words = text.match(/[A-Za-z]{4,}/g);
+  return words?.some((word) => !/^(?:score|count|mmol|mosm)$/.test(word) && scope.facts.words.has(word.toLowerCase()))
+    ? 'residue-sweep'
+    : undefined;
+}
+
+function checkReference(text: string, { systems, facts }: Scope): Hit | undefined {
+  const [head = '', token = '', ...rest] = text.split('|');
+  const expected = token.startsWith('pt_')
+    ? `Patient?identifier=${systems.patientToken}`
+    : `Encounter?identifier=${systems.resourceToken}`;
+  if (rest.length > 0 || head !== expected || !TOKEN.test(token)) return 'residue-reference';
+  return sweepToken(token, facts) ? 'residue-sweep' : undefined;
+}
+
+/** The identifier of a resource is a list of one, that of a reference is one: our system, our token, nothing else. */
+function checkIdentifier(value: unknown, { systems, facts }: Scope, depth: number): Hit | undefined {
+  const one: unknown = depth === 0 ? (Array.isArray(value) && value.length === 1 ? value[0] : undefined) : value;
+  if (typeof one !== 'object' || one === null || Object.keys(one).length !== 2) return 'residue-reference';
+  const { system, value: token } = one as Fields;
+  if (typeof token !== 'string' || !TOKEN.test(token)) return 'residue-reference';
+  if (system !== (token.startsWith('pt_') ? systems.patientToken : systems.resourceToken)) return 'residue-reference';
+  return sweepToken(token, facts) ? 'residue-sweep' : undefined;
+}
+
+/** The only extension of a copy says that something is masked. */
+function isMask(value: unknown): boolean {
+  const one = Array.isArray(value) && value.length === 1 ? (value[0] as Fields) : {};
+  return one['url'] === MASK_URL && one['valueCode'] === 'masked' && Object.keys(one).length === 2;
+}
+
+function isMaskedName(value: unknown, keys: PatientKeys): boolean {
+  const code = keys.patientToken.slice(3, 6).toUpperCase();
+  return JSON.stringify(value) === `[{"text":"Patient [${code}]","family":"***","given":["***"]}]`;
+}
+
+/** A year only, no later than the true one, and not the true one unless that is a multiple of five. */
+function isBand(value: unknown, birthDate: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{3}[05]$/.test(value) || typeof birthDate !== 'string') return false;
+  const gap = Number(birthDate.slice(0, 4)) - Number(value);
+  return gap >= 0 && gap < 5;
+}
+
+const DAY = 86_400_000;
+
+/**
+ * Every day-precise date of a copy must be a date of the source, shifted. A date that slipped through unshifted is then found even though
+ * it looks like any other; and a shifted date that happens to equal the birth date is not mistaken for it.
+ */
+function checkDate(text: string, scope: Scope): Hit | undefined {
+  if (text.length === 7) return undefined;
+  return scope.dates.has(Date.parse(text)) ? undefined : 'residue-date';
+}
+
+/** The shifted forms of all dates in the source, by a walk that needs no stack. */
+function expectedDates({ source, keys }: Evidence): Set<number> {
+  const expected = new Set<number>();
+  const open: unknown[] = [source];
+  while (open.length > 0) {
+    const node = open.pop();
+    if (typeof node === 'string') {
+      if (node.length >= 10 && node.length < 40 && node.charCodeAt(4) === 45 && node.charCodeAt(7) === 45) expect(node, keys, expected);
+    } else if (typeof node === 'object' && node !== null) {
+      const members = node as Readonly<Record<string, unknown>>;
+      for (const name in members) open.push(members[name]);
+    }
+  }
+  return expected;
+}
+
+function expect(date: string, keys: PatientKeys, expected: Set<number>): void {
+  expected.add(Date.parse(date.slice(0, 10)) + keys.shiftDays * DAY);
+  if (date.length === 10) return;
+  const shifted = Date.parse(date) + keys.shiftMs;
+  expected.add(shifted);
+  expected.add(Math.floor(shifted / 1000) * 1000);
+}

@@ -1,0 +1,136 @@
+/** The single walk over a source resource: what the table names is transformed, all else is not there. */
+import { masked, publicCoding, publicConcept } from './codings.ts';
+import { shiftDate, shiftPeriod } from './dates.ts';
+import type { Pass } from './pass.ts';
+import { publicNumber, publicQuantity, publicRange, publicRatio } from './quantities.ts';
+import { clinicalReference, patientReference, subjectOf } from './references.ts';
+import type { Rule, Table } from './tables.ts';
+import { publicTiming } from './timing.ts';
+
+/** A JSON object of unknown content. */
+export type Fields = Readonly<Record<string, unknown>>;
+/** A resource or element under construction. */
+export type Draft = Record<string, unknown>;
+
+/**
+ * Transforms a resource or backbone element. Depth is that of the table, whatever the depth of the input.
+ *
+ * @param source - The element of the source.
+ * @param table - What may leave of it.
+ * @param pass - The run; `refused` is set when a modifierExtension or the subject forbids the resource.
+ * @returns What leaves, or undefined when nothing does or something required does not.
+ */
+export function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
+  const draft: Draft = {};
+  let choices: string | undefined;
+  let any = false;
+  for (const name of Object.keys(source)) {
+    const rule = table.rules.get(name);
+    const value = source[name];
+    if (rule === undefined) {
+      if (name === 'modifierExtension') refuseModifiers(value, pass);
+      continue;
+    }
+    if (rule.choice !== undefined && choices !== undefined && choices.includes(`^${rule.choice}`)) continue;
+    const kept = rule.many ? transformEach(value, rule, pass) : Array.isArray(value) ? undefined : transform(value, rule, pass);
+    if (kept === undefined) continue;
+    draft[name] = kept;
+    any = true;
+    if (rule.choice !== undefined) choices = `${choices ?? ''}^${rule.choice}`;
+  }
+  if (!any) return undefined;
+  for (const name of table.required) if (draft[name] === undefined) return undefined;
+  return table.oneOf.length > 0 && !table.oneOf.some((name) => draft[name] !== undefined) ? undefined : draft;
+}
+
+/**
+ * Transforms a whole resource: as `walk`, but a required code that may not leave is masked rather than lost.
+ *
+ * @param source - The source resource.
+ * @param table - The table of its type.
+ * @param pass - The run.
+ * @returns The resource without type, identifier and meta, or undefined when a required element cannot be masked.
+ */
+export function walkResource(source: Fields, table: Table, pass: Pass): Draft | undefined {
+  const draft = walk(source, { ...table, required: [] }, pass) ?? {};
+  for (const name of table.required) {
+    if (draft[name] !== undefined) continue;
+    const kind = table.rules.get(name)?.kind;
+    if (kind !== 'coding' && kind !== 'concept') return undefined;
+    draft[name] = masked();
+  }
+  return draft;
+}
+
+/** Every modifierExtension is unknown to us, and its meaning may invert the element (FHIR R4 §2.4.1.1). */
+function refuseModifiers(value: unknown, pass: Pass): void {
+  if (!Array.isArray(value) || value.length > 0) pass.refused = 'modifier-extension';
+}
+
+function transformEach(value: unknown, rule: Rule, pass: Pass): unknown[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const kept: unknown[] = [];
+  for (const each of value) {
+    const one = Array.isArray(each) ? undefined : transform(each, rule, pass);
+    if (one !== undefined) kept.push(one);
+  }
+  return kept.length > 0 ? kept : undefined;
+}
+
+function transform(value: unknown, rule: Rule, pass: Pass): unknown {
+  switch (rule.kind) {
+    case 'node':
+      return isObject(value) ? walk(value, rule.table, pass) : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'code':
+      return typeof value === 'string' && rule.allowed.has(value) ? value : undefined;
+    case 'coding':
+      return publicCoding(value);
+    case 'concept':
+      return publicConcept(value);
+    case 'integer':
+      return publicNumber(value, -0x80000000);
+    case 'positiveInt':
+      return publicNumber(value, 1);
+    case 'unsignedInt':
+      return publicNumber(value, 0);
+    case 'decimal':
+      return publicNumber(value);
+    case 'quantity':
+      return publicQuantity(value);
+    case 'range':
+      return publicRange(value);
+    case 'ratio':
+      return publicRatio(value);
+    case 'date':
+    case 'dateTime':
+    case 'instant':
+      return shiftDate(value, rule.kind, pass.context.keys);
+    case 'period':
+      return isObject(value) ? period(value, pass) : undefined;
+    case 'timing':
+      if (isObject(value) && value['modifierExtension'] !== undefined) refuseModifiers(value['modifierExtension'], pass);
+      return publicTiming(value, pass.context.keys);
+    case 'reference':
+      return clinicalReference(value, rule.allowed, pass);
+    case 'subject':
+      return subject(value, pass);
+  }
+}
+
+function period(value: Fields, pass: Pass): Fields | undefined {
+  const { start, end } = shiftPeriod(value['start'], value['end'], pass.context.keys);
+  return start || end ? { ...(start && { start }), ...(end && { end }) } : undefined;
+}
+
+function subject(value: unknown, pass: Pass): unknown {
+  const who = subjectOf(value, pass.context.patient);
+  if (who === 'same') return patientReference(pass);
+  pass.refused = who === 'other' ? 'wrong-patient' : 'no-subject';
+  return undefined;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
