@@ -1,5 +1,6 @@
 /** Bundles every bot of bots.config.json into one CommonJS file: `src/bots/<name>.ts` → `dist/<name>.js`. */
 import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import type { Plugin } from 'esbuild';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -29,8 +30,13 @@ const PROVIDED = [
   'undici',
 ];
 
+/** Stands in a bundle for the hash of the rest of it, until that is known. */
+const UNHASHED = '0'.repeat(12);
+
 export interface BuiltBot {
   readonly name: string;
+  /** `<package version>+<hash of the bundle>`: what the bot answers when asked `{"probe":"version"}`. */
+  readonly version: string;
   /** Absolute path in `dist/`. */
   readonly file: string;
   readonly code: string;
@@ -78,15 +84,18 @@ async function bundle(name: string, version: string): Promise<BuiltBot> {
     legalComments: 'none',
     external: PROVIDED,
     plugins: [slimManifest],
-    define: { __VERSION__: JSON.stringify(version) },
+    define: { __VERSION__: JSON.stringify(`${version}+${UNHASHED}`) },
     // Medplum's vm wrapper declares its own `exports` and reads `exports.handler`; esbuild assigns `module.exports`.
     footer: { js: 'Object.assign(exports, module.exports);' },
     logLevel: 'silent',
   });
   // The wrapper appends its own code right after ours, so the last character has to end a statement.
-  const code = outputFiles[0]!.text.trimEnd();
+  const unhashed = outputFiles[0]!.text.trimEnd();
+  const hash = createHash('sha256').update(unhashed).digest('hex').slice(0, UNHASHED.length);
+  const code = unhashed.replaceAll(`${version}+${UNHASHED}`, `${version}+${hash}`);
   return {
     name,
+    version: `${version}+${hash}`,
     file: join(root, 'dist', `${name}.js`),
     code,
     bytes: Buffer.byteLength(code),

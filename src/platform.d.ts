@@ -5,6 +5,9 @@
  * Not here on purpose: timers (a throw in a timer callback kills the server), AbortController, Buffer, process.
  */
 
+/** `<package version>+<hash of the bundle>`, put in by the build. */
+declare const __VERSION__: string;
+
 /** Buffered by Medplum and stored in `AuditEvent.outcomeDesc`: only `observability/log.io.ts` may use it. */
 declare const console: { log(line: string): void };
 

@@ -40,7 +40,9 @@ export function link(
     for (const { address, shared } of addresses) {
       places.set(address, `${from.resource.resourceType}/${id}`);
       if (shared) {
-        ambiguous[places.has(shared) ? 'add' : 'delete'](shared);
+        if (places.has(shared)) {
+          ambiguous.add(shared);
+        }
         places.set(shared, `${from.resource.resourceType}/${id}`);
       }
     }
@@ -55,9 +57,9 @@ export function link(
     return places.get(`${input} ${address}`) ?? (ambiguous.has(address) ? undefined : places.get(address));
   };
   const linked = kept.map(({ from: { input, index, resource }, id }): Linked => {
-    const { versionId: _version, lastUpdated: _lastUpdated, ...meta } = resource.meta ?? {};
-    const content = { ...resource, id, ...(Object.keys(meta).length > 0 ? { meta } : { meta: undefined }) };
-    return { input, index, resource: relink(content as Resource, (reference) => resolve(input, reference)) as Linked['resource'] };
+    const { meta, ...content } = relink(resource, (reference) => resolve(input, reference));
+    const { versionId: _version, lastUpdated: _lastUpdated, ...kept } = meta ?? {};
+    return { input, index, resource: { ...content, id, ...(Object.keys(kept).length > 0 && { meta: kept }) } as Linked['resource'] };
   });
   return { linked, repeated: accepted.length - kept.length, resolve };
 }
@@ -71,10 +73,10 @@ interface Address {
 }
 
 function addressesOf({ input, fullUrl, resource: { resourceType, id } }: Accepted): Address[] {
-  const relative = `${resourceType}/${id}`;
+  const relative = id ? `${resourceType}/${id}` : /^https?:.*\/([A-Z]\w+\/[\w.-]+)$/.exec(fullUrl ?? '')?.[1];
   return [
     ...(fullUrl ? [{ address: fullUrl, isUnique: true }] : []),
-    ...(id ? [{ address: `${input} ${relative}`, isUnique: true, shared: relative }] : []),
+    ...(relative ? [{ address: `${input} ${relative}`, isUnique: true, shared: relative }] : []),
   ];
 }
 

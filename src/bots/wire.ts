@@ -27,7 +27,7 @@ const chance: Random = { unit: () => Math.random(), uuid: () => randomUUID() };
  * @param medplum - The client that the platform gives.
  * @param event - The event.
  * @param work - The flow.
- * @returns What the flow returns, or `{ off: true }` when SYNC_ENABLED is false.
+ * @returns What the flow returns; `{ off: true }` when SYNC_ENABLED is false; bot and version when asked for them.
  * @throws A plain OperationOutcome without PHI: a thrown Error would lose its code (`platform.md`, preface).
  */
 export async function run<T>(
@@ -35,7 +35,10 @@ export async function run<T>(
   medplum: MedplumClient,
   event: BotEvent,
   work: (deps: Deps, trigger: Trigger) => Promise<T>
-): Promise<T | { readonly off: true }> {
+): Promise<T | { readonly off: true } | { readonly bot: BotName; readonly version: string }> {
+  if (isVersionProbe(event.input)) {
+    return { bot: name, version: __VERSION__ };
+  }
   const correlationId = chance.uuid();
   const log = consoleLog(systemClock, correlationId);
   try {
@@ -57,6 +60,11 @@ export async function run<T>(
     log('error', 'run-failed', { bot: name, fault: faultCodeOf(error) ?? 'unexpected' });
     throw outcomeOf(error);
   }
+}
+
+/** Asked by a deployment, on a project that may have no settings yet: is the code that runs the code that was sent? */
+function isVersionProbe(input: unknown): boolean {
+  return (input as { probe?: unknown } | null | undefined)?.probe === 'version';
 }
 
 function timeoutMsOf(name: BotName): number {

@@ -28,6 +28,8 @@ type Work = Map<string, Hint[] | 'everything'>;
  */
 export async function sweep(deps: Deps): Promise<Swept> {
   const { config, source, clock } = deps;
+  const startedAt = new Date(clock.now()).toISOString();
+  const seen = new Set<string>();
   const saved = (await source.search(checkpointSearch(config.systems))).entry?.[0]?.resource as Basic | undefined;
   const watermarks = { ...watermarksOf(config.systems, saved) };
   let total = NOTHING;
@@ -40,24 +42,30 @@ export async function sweep(deps: Deps): Promise<Swept> {
     while (url && isComplete) {
       const page = await source.search(url);
       const rows = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
-      total = add(total, await repair(deps, isDeleted ? await lastVersions(deps, rows) : rows));
-      const newest = rows.at(-1)?.meta?.lastUpdated;
-      if (newest && newest !== watermarks[name]) {
-        watermarks[name] = newest;
+      total = add(total, await repair(deps, isDeleted ? await lastVersions(deps, rows) : rows, seen));
+      url = page.link?.find(({ relation }) => relation === 'next')?.url;
+      // A feed that was read to its end is covered up to the start of this run, one that was not up to its last row.
+      watermarks[name] = (url ? rows.at(-1)?.meta?.lastUpdated : startedAt) ?? startedAt;
+      isComplete = clock.now() < deps.deadlineAt;
+      if (url) {
         await source.save(checkpointOf(config.systems, watermarks));
       }
-      url = page.link?.find(({ relation }) => relation === 'next')?.url;
-      isComplete = clock.now() < deps.deadlineAt;
     }
   }
+  await source.save(checkpointOf(config.systems, watermarks));
   deps.log('info', 'sweep-finished', { put: total.put, withdrawn: total.withdrawn, unchanged: total.unchanged, failed: total.failed });
   return { ...total, isComplete };
 }
 
-async function repair(deps: Deps, rows: readonly Resource[]): Promise<Tally> {
+/** `seen` are the patients of whom this run has already looked at everything: other feeds name them again. */
+async function repair(deps: Deps, rows: readonly Resource[], seen: Set<string>): Promise<Tally> {
   let total = NOTHING;
   for (const [patientId, hints] of workOf(rows)) {
+    if (seen.has(patientId)) {
+      continue;
+    }
     if (hints === 'everything') {
+      seen.add(patientId);
       total = add(total, await tolerant(() => syncPatient(deps, patientId)));
       continue;
     }

@@ -80,7 +80,7 @@ function common(
   verdicts: readonly Verdict[]
 ): Pick<Decision, 'purpose' | 'validUntil' | 'considered'> {
   const next = Math.min(Infinity, ...verdicts.map((verdict) => verdict.nextChange));
-  const considered = new Map(verdicts.map((verdict) => [sortKey(verdict), summary(verdict)]));
+  const considered = new Map(verdicts.map((one) => [`${one.id} ${one.versionId} ${sortKey(one)}`, summary(one)]));
   return {
     purpose: publicPurpose(inquiry.purpose) ?? 'other',
     ...(next < Infinity && { validUntil: new Date(next).toISOString() }),

@@ -23,14 +23,14 @@ export function spanOf(text: string | undefined, utcOffsetMinutes: number): Span
     return undefined;
   }
   const [, year, month, day, hour, minute, second, fraction, zone] = found;
-  const [y, mo, d, h, mi, s] = [year, month ?? 1, day ?? 1, hour ?? 0, minute ?? 0, second ?? 0].map(
-    Number
-  ) as number[];
-  const local = Date.UTC(y!, mo! - 1, d, h, mi, s, Number((fraction ?? '').padEnd(3, '0').slice(0, 3)));
+  const number = (digits: string | undefined, fallback = 0): number => (digits ? Number(digits) : fallback);
+  const [y, mo, d] = [number(year), number(month, 1), number(day, 1)];
+  const [h, mi, s] = [number(hour), number(minute), number(second)];
+  const local = Date.UTC(y, mo - 1, d, h, mi, s, Number((fraction ?? '').padEnd(3, '0').slice(0, 3)));
   const length = fraction ? 1 : second ? 1000 : minute ? 60_000 : 86_400_000;
-  const end = day ? local + length : month ? Date.UTC(y!, mo) : Date.UTC(y! + 1, 0);
+  const end = day ? local + length : month ? Date.UTC(y, mo) : Date.UTC(y + 1, 0);
   // Date.UTC rolls over: the 31st of February must be no date at all, not the 3rd of March.
-  const exists = new Date(local).getUTCDate() === d && mo! >= 1 && mo! <= 12 && h! < 24 && mi! < 60 && s! < 60;
+  const exists = new Date(local).getUTCDate() === d && mo >= 1 && mo <= 12 && h < 24 && mi < 60 && s < 60;
   const shift = zoneMinutes(zone, utcOffsetMinutes) * 60_000;
   return exists ? { from: local - shift, until: end - shift } : undefined;
 }

@@ -10,7 +10,7 @@ import type { PatientKeys } from './keys.ts';
 /** The FHIR primitive of the position: an instant may not be partial, a date has no time. */
 export type DateKind = 'date' | 'dateTime' | 'instant';
 
-type Shift = Pick<PatientKeys, 'shiftDays' | 'shiftMs'>;
+type Shift = Pick<PatientKeys, 'shiftDays' | 'shiftMs' | 'shifted'>;
 
 const DAY_MS = 86_400_000;
 const SHAPE = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
@@ -25,6 +25,8 @@ const SHAPE = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?
  */
 export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string | undefined {
   if (typeof value !== 'string' || value.length > 40) return undefined;
+  const known = kind === 'date' ? undefined : shift.shifted?.get(value);
+  if (known !== undefined) return known;
   const part = SHAPE.exec(value);
   if (!part || (kind === 'instant' ? !part[4] : kind === 'date' && part[4])) return undefined;
   const year = Number(part[1]);
@@ -37,7 +39,9 @@ export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string 
   }
   const text = iso(Date.parse(value) + shift.shiftMs);
   // Cut, not rounded: cutting keeps the order and the whole-second intervals.
-  return text && (part[5] === undefined ? `${text.slice(0, 19)}Z` : text);
+  const kept = text && (part[5] === undefined ? `${text.slice(0, 19)}Z` : text);
+  if (kept) shift.shifted?.set(value, kept);
+  return kept;
 }
 
 /**

@@ -79,26 +79,19 @@ export function transform(resource: Resource, context: DeidContext): Draft | Dei
   if (typeof resourceType !== 'string' || !table) return 'unsupported-type';
   if (typeof id !== 'string' || id === '' || typeof context.patient.id !== 'string') return 'malformed';
   if (source['implicitRules'] !== undefined) return 'implicit-rules';
-  const refused = resourceType === 'Patient' ? refusePatient(id, context) : refuseOther(source);
-  if (refused) return refused;
+  if (resourceType === 'Patient' && id !== context.patient.id) return 'wrong-patient';
+  // `focus` says that the content is about a donor, a fetus or a thing: dropped, it would read as about the patient.
+  if (source['focus'] !== undefined) return 'other-focus';
 
   const pass: Pass = { context };
-  const draft = walkResource(source, table, pass);
+  const draft: Draft = { resourceType, identifier: [ownIdentifier(resourceType, id, context)] };
+  const isWhole = walkResource(draft, source, table, pass);
   if (pass.refused) return pass.refused;
-  if (!draft) return 'required-element';
+  if (!isWhole) return 'required-element';
+  if (table.subject !== undefined && draft[table.subject] === undefined) return 'no-subject';
   if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
   if (resourceType === 'Observation') completeObservation(draft, source);
-  return { resourceType, identifier: [ownIdentifier(resourceType, id, context)], ...draft };
-}
-
-function refusePatient(id: string, context: DeidContext): DeidReason | undefined {
-  return id === context.patient.id ? undefined : 'wrong-patient';
-}
-
-/** An element `focus` says that the content is about a donor, a fetus or a thing: dropped, it would read as about the patient. */
-function refuseOther(source: Fields): DeidReason | undefined {
-  if (source['subject'] === undefined) return 'no-subject';
-  return source['focus'] === undefined ? undefined : 'other-focus';
+  return draft;
 }
 
 function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext): Draft {

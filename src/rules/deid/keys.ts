@@ -23,6 +23,8 @@ export interface PatientKeys {
   readonly shiftDays: number;
   /** The shift of instants: `shiftDays` and a part of a day (± 12 h, in milliseconds) that moves the time of day. */
   readonly shiftMs: number;
+  /** Instants already shifted: the events of a visit share a few. A memo of the caller's, not state of the module. */
+  readonly shifted?: Map<string, string>;
   /** The pseudonym of a resource of this patient. The same id under another patient gives an unrelated token. */
   token(resourceType: string, id: string): string;
   /** A keyed digest (HMAC-SHA256, 128 bits) of canonical content. */
@@ -78,18 +80,19 @@ export function patientKeys(key: ProjectKey, patientId: string): PatientKeys {
 
   return {
     version: key.version,
-    patientToken: `${tokenPrefix('Patient')}_${spell(derive('patient'))}`,
+    patientToken: `${tokenPrefix('Patient')}_${spell(derive('patient').toString('hex'))}`,
     shiftDays,
     shiftMs: shiftDays * DAY_MS + timeMs,
+    shifted: new Map(),
     token(resourceType, id) {
       const name = `${resourceType}/${id}`;
       const known = memo.get(name);
       if (known !== undefined) return known;
-      const token = `${tokenPrefix(resourceType)}_${spell(createHmac('sha256', tokenKey).update(name).digest())}`;
+      const token = `${tokenPrefix(resourceType)}_${spell(createHmac('sha256', tokenKey).update(name).digest('hex'))}`;
       memo.set(name, token);
       return token;
     },
-    digest: (canonical) => spell(createHmac('sha256', digestKey).update(canonical).digest()),
+    digest: (canonical) => spell(createHmac('sha256', digestKey).update(canonical).digest('hex')),
   };
 }
 

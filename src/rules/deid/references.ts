@@ -55,7 +55,8 @@ export function subjectOf(value: unknown, patient: Patient): 'same' | 'other' | 
   if (typeof reference === 'string') {
     if (reference.startsWith('#') || reference.includes('?')) return 'unknown';
     if (reference.startsWith(URN_UUID)) return reference.slice(URN_UUID.length) === patient.id ? 'same' : 'other';
-    const path = reference.replace(/\/_history\/[^/]*$/, '');
+    const version = reference.indexOf('/_history/');
+    const path = version < 0 ? reference : reference.slice(0, version);
     return path === `Patient/${String(patient.id)}` || path.endsWith(`/Patient/${String(patient.id)}`) ? 'same' : 'other';
   }
   if (typeof identifier !== 'object' || identifier === null) return 'unknown';
@@ -70,9 +71,10 @@ function targetOf(value: unknown, allowed: ReadonlySet<string>): { readonly type
   if (typeof reference !== 'string' || reference.length > 200) return undefined;
   if (reference.startsWith(URN_UUID)) {
     // A urn names no type; where only one is possible, that is the type.
-    const [type, other] = [...allowed];
+    if (allowed.size !== 1) return undefined;
+    const [type] = allowed;
     const id = reference.slice(URN_UUID.length);
-    return type !== undefined && other === undefined && /^[A-Za-z0-9-]{1,64}$/.test(id) ? { type, id } : undefined;
+    return type !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(id) ? { type, id } : undefined;
   }
   const parts = RELATIVE.exec(reference);
   const type = parts?.[1];

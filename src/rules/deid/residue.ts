@@ -7,7 +7,7 @@ import type { Systems } from '../../fhir/systems.ts';
 import type { PatientKeys } from './keys.ts';
 import type { DeidReason } from './reasons.ts';
 import type { PatientFacts } from './sweep.ts';
-import { sweep, sweepToken } from './sweep.ts';
+import { isVocabulary, sweep, sweepNumber, sweepToken } from './sweep.ts';
 
 /** What the check may know. */
 export interface Evidence {
@@ -29,12 +29,20 @@ const FORBIDDEN: ReadonlySet<string> = new Set(
 const TOKEN = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
 const PUBLIC_SYSTEM =
   /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.nubc\.org\/patient-discharge|hl7\.org\/fhir\/sid\/[a-z0-9-]{3,12}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
+const COMMON_SYSTEMS: ReadonlySet<string> = new Set([
+  'http://loinc.org',
+  'http://snomed.info/sct',
+  'http://unitsofmeasure.org',
+  'http://terminology.hl7.org/CodeSystem/observation-category',
+]);
 const MASK_URL = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
 const DATE = /^\d{4}-\d\d(?:-\d\d)?(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/;
 /** E-mail, URL, SSN, ZIP+4, telephone, UUID, IP address, coordinates, or any white space (no code has it). */
 const SHAPES =
   /[@\s]|:\/\/|www\.|\b\d{3}-\d{2}-\d{4}\b|\b\d{5}-\d{4}\b|\+\d{7}|\(\d{3}\)|\b\d{3}[-.]\d{3}[-.]\d{4}\b|\b\d{3}-\d{4}\b|[0-9a-f]{8}-[0-9a-f]{4}-|\b\d{1,3}(?:\.\d{1,3}){3}\b|-?\d{1,3}\.\d{4,},/i;
-const BARE_NUMBER_SYSTEMS = /snomed|rxnorm|\/sid\/|ama-assn|nubc/;
+const BARE_NUMBER_SYSTEMS = /^https?:\/\/(?:loinc|snomed|www\.(?:nlm|ama-assn|nubc)|hl7\.org\/fhir\/sid\/)/;
+/** Digits, and the check digit of LOINC. */
+const NUMBER = /^\d{1,18}(?:-\d)?$/;
 const MAX_DEPTH = 12;
 
 /**
@@ -45,13 +53,15 @@ const MAX_DEPTH = 12;
  * @returns What was found, or undefined when the resource may be sealed.
  */
 export function residue(output: Fields, evidence: Evidence): Hit | undefined {
-  const dates = expectedDates(evidence);
-  return checkObject(output, { ...evidence, dates, isPatient: output['resourceType'] === 'Patient' }, 0);
+  const { keys, systems, source, facts } = evidence;
+  const isPatient = output['resourceType'] === 'Patient';
+  return checkObject(output, { keys, systems, source, facts, isPatient, dates: undefined }, 0);
 }
 
 interface Scope extends Evidence {
-  readonly dates: ReadonlySet<number>;
   readonly isPatient: boolean;
+  /** The shifted dates of the source, gathered when the first date is met. */
+  dates: Set<number> | undefined;
 }
 
 function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
@@ -93,12 +103,16 @@ function checkString(name: string, text: string, parent: Fields, scope: Scope): 
   if (name === 'resourceType' || (name === 'type' && parent['identifier'] !== undefined)) {
     return /^[A-Z][A-Za-z]{3,40}$/.test(text) ? undefined : 'residue-shape';
   }
-  if (name === 'system') return PUBLIC_SYSTEM.test(text) ? undefined : 'residue-shape';
+  if (name === 'system') return COMMON_SYSTEMS.has(text) || PUBLIC_SYSTEM.test(text) ? undefined : 'residue-shape';
   if (name === 'reference') return checkReference(text, scope);
+  if (isVocabulary(text)) return undefined;
+  if (NUMBER.test(text) && BARE_NUMBER_SYSTEMS.test(String(parent['system']))) {
+    return sweepNumber(text, scope.facts) ? 'residue-sweep' : undefined;
+  }
   if (DATE.test(text)) return checkDate(text, scope);
   if ((name === 'unit' || name === 'code') && parent['system'] === 'http://unitsofmeasure.org') return checkUnit(text, scope);
   if (text.length > 64 || SHAPES.test(text)) return 'residue-shape';
-  if (/^\d{5,}$/.test(text) && !BARE_NUMBER_SYSTEMS.test(String(parent['system']))) return 'residue-shape';
+  if (/^\d{5,}$/.test(text)) return 'residue-shape';
   return sweep(text, scope.facts) ? 'residue-sweep' : undefined;
 }
 
@@ -112,11 +126,12 @@ function checkUnit(text: string, scope: Scope): Hit | undefined {
 }
 
 function checkReference(text: string, { systems, facts }: Scope): Hit | undefined {
-  const [head = '', token = '', ...rest] = text.split('|');
+  const bar = text.indexOf('|');
+  const token = text.slice(bar + 1);
   const expected = token.startsWith('pt_')
     ? `Patient?identifier=${systems.patientToken}`
     : `Encounter?identifier=${systems.resourceToken}`;
-  if (rest.length > 0 || head !== expected || !TOKEN.test(token)) return 'residue-reference';
+  if (text.slice(0, bar) !== expected || !TOKEN.test(token)) return 'residue-reference';
   return sweepToken(token, facts) ? 'residue-sweep' : undefined;
 }
 
@@ -149,6 +164,7 @@ function isBand(value: unknown, birthDate: unknown): boolean {
 }
 
 const DAY = 86_400_000;
+const HYPHEN = 45;
 
 /**
  * Every day-precise date of a copy must be a date of the source, shifted. A date that slipped through unshifted is then found even though
@@ -156,17 +172,20 @@ const DAY = 86_400_000;
  */
 function checkDate(text: string, scope: Scope): Hit | undefined {
   if (text.length === 7) return undefined;
+  scope.dates ??= expectedDates(scope);
   return scope.dates.has(Date.parse(text)) ? undefined : 'residue-date';
 }
 
 /** The shifted forms of all dates in the source, by a walk that needs no stack. */
-function expectedDates({ source, keys }: Evidence): Set<number> {
+function expectedDates({ source, keys }: Scope): Set<number> {
   const expected = new Set<number>();
   const open: unknown[] = [source];
   while (open.length > 0) {
     const node = open.pop();
     if (typeof node === 'string') {
-      if (node.length >= 10 && node.length < 40 && node.charCodeAt(4) === 45 && node.charCodeAt(7) === 45) expect(node, keys, expected);
+      if (node.length >= 10 && node.length < 40 && node.charCodeAt(4) === HYPHEN && node.charCodeAt(7) === HYPHEN) {
+        expect(node, keys, expected);
+      }
     } else if (typeof node === 'object' && node !== null) {
       const members = node as Readonly<Record<string, unknown>>;
       for (const name in members) open.push(members[name]);
@@ -176,6 +195,7 @@ function expectedDates({ source, keys }: Evidence): Set<number> {
 }
 
 function expect(date: string, keys: PatientKeys, expected: Set<number>): void {
+  // Both ends of a Period of mixed precision become days; then an instant's day is expected too.
   expected.add(Date.parse(date.slice(0, 10)) + keys.shiftDays * DAY);
   if (date.length === 10) return;
   const shifted = Date.parse(date) + keys.shiftMs;

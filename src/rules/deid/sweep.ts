@@ -7,16 +7,17 @@ export interface PatientFacts {
   readonly words: ReadonlySet<string>;
   /** Identifier values, telephone numbers, e-mail addresses, ids and postal codes, without punctuation; folded. */
   readonly values: ReadonlySet<string>;
+  /** Those of the values that could stand in a token, which has sixteen consonants and nothing else: seldom any. */
+  readonly spelt: readonly string[];
 }
 
 /** Properties of a Patient that say what a value is, not whose. */
 const STRUCTURE: ReadonlySet<string> = new Set(
-  'resourceType|meta|text|url|system|use|code|coding|type|gender|language|communication|maritalStatus|prefix|suffix|period|rank|preferred|active'.split('|')
+  'resourceType|meta|div|status|url|system|use|code|coding|type|gender|language|communication|maritalStatus|prefix|suffix|period|rank|preferred|active'.split('|')
 );
 
 /** Below this length a number is no evidence: RxNorm and CPT are full of them. */
 const MIN_VALUE_LENGTH = 6;
-const MAX_NODES = 20_000;
 
 /**
  * Codes and fixed words of FHIR and HL7 that may stand in a copy whatever the patient is called: a patient named Male, Loc or Final is
@@ -47,7 +48,7 @@ export function factsOf(patient: Patient): PatientFacts {
   const words = new Set<string>();
   const values = new Set<string>();
   const open: unknown[] = [patient];
-  for (let seen = 0; open.length > 0 && seen < MAX_NODES; seen += 1) {
+  while (open.length > 0) {
     const node = open.pop();
     if (typeof node === 'string') learn(node, words, values);
     else if (Array.isArray(node)) for (const each of node) open.push(each);
@@ -55,7 +56,7 @@ export function factsOf(patient: Patient): PatientFacts {
       for (const [name, value] of Object.entries(node)) if (!STRUCTURE.has(name)) open.push(value);
     }
   }
-  return { words, values };
+  return { words, values, spelt: [...values].filter((value) => /^[bcdfghjkmpqrtvwx]+$/.test(value)) };
 }
 
 /**
@@ -67,7 +68,7 @@ export function factsOf(patient: Patient): PatientFacts {
  * @returns True for a hit.
  */
 export function sweep(text: string, facts: PatientFacts): boolean {
-  if (VOCABULARY.has(text)) return false;
+  if (isVocabulary(text)) return false;
   const folded = fold(text);
   if (facts.words.has(folded) || (folded.length >= MIN_VALUE_LENGTH && facts.values.has(squeeze(folded)))) return true;
   for (const word of folded.split(/[^\p{L}]+/u)) if (word.length >= 3 && word !== folded && facts.words.has(word)) return true;
@@ -75,16 +76,35 @@ export function sweep(text: string, facts: PatientFacts): boolean {
 }
 
 /**
+ * Whether a string is a fixed word of FHIR or HL7.
+ *
+ * @param text - A string of the output.
+ * @returns True for exactly such a word.
+ */
+export function isVocabulary(text: string): boolean {
+  return VOCABULARY.has(text);
+}
+
+/**
  * Whether a token was made from the patient's own identifiers in the clear.
  *
- * @param token - The value of an identifier of the output.
+ * @param token - The value of an identifier of the output, known to have the shape of a token.
  * @param facts - What must not be found.
  * @returns True for a hit.
  */
 export function sweepToken(token: string, facts: PatientFacts): boolean {
-  const squeezed = squeeze(fold(token));
-  for (const value of facts.values) if (squeezed.includes(value)) return true;
-  return false;
+  return facts.spelt.some((value) => token.includes(value));
+}
+
+/**
+ * Whether a code of digits is one of the patient's own numbers.
+ *
+ * @param code - A code of a system whose codes are numbers.
+ * @param facts - What must not be found.
+ * @returns True for a hit.
+ */
+export function sweepNumber(code: string, facts: PatientFacts): boolean {
+  return code.length >= MIN_VALUE_LENGTH && facts.values.has(code);
 }
 
 function learn(text: string, words: Set<string>, values: Set<string>): void {

@@ -27,7 +27,7 @@ export type Kind =
 export interface Rule {
   readonly kind: Kind;
   readonly many: boolean;
-  /** The name of the choice (`value` of `valueQuantity`): at most one of a choice leaves. */
+  /** The name of the choice (`^value` for `valueQuantity`): at most one of a choice leaves. */
   readonly choice: string | undefined;
   /** Codes of a required value set, or types that a reference may name. */
   readonly allowed: ReadonlySet<string>;
@@ -39,6 +39,8 @@ export interface Rule {
 export interface Table {
   readonly rules: Map<string, Rule>;
   readonly required: string[];
+  /** The element that names the patient, at the root of every type but Patient; without it nothing leaves. */
+  subject?: string;
   /** When not empty, one of these must survive. */
   readonly oneOf: readonly string[];
 }
@@ -60,11 +62,12 @@ function parse(rows: string): Table {
     parent.rules.set(name, {
       kind: kind as Kind,
       many: flags.includes('*'),
-      choice: choice < 0 ? undefined : flags.slice(choice + 1),
+      choice: choice < 0 ? undefined : flags.slice(choice),
       allowed: new Set(list),
       table: empty(kind === 'node' ? list : []),
     });
     if (flags.includes('!')) parent.required.push(name);
+    if (kind === 'subject') root.subject = name;
   }
   return root;
 }

@@ -1,5 +1,4 @@
 /** How pseudonyms are spelt. */
-import type { Bytes } from 'node:crypto';
 
 /**
  * Sixteen consonants, one per nibble. No digit and no vowel: a token can contain no number, date, ZIP or telephone number and
@@ -7,8 +6,8 @@ import type { Bytes } from 'node:crypto';
  */
 const ALPHABET = 'bcdfghjkmpqrtvwx';
 
-/** 16 bytes: 128 bits, so two of 2^40 resources share a token with a chance of 2^-49. */
-const TOKEN_BYTES = 16;
+/** 32 nibbles: 128 bits, so two of 2^40 resources share a token with a chance of 2^-49. */
+const TOKEN_NIBBLES = 32;
 
 const PREFIX: Readonly<Record<string, string>> = {
   AllergyIntolerance: 'alg',
@@ -28,20 +27,17 @@ const PREFIX: Readonly<Record<string, string>> = {
   ServiceRequest: 'srq',
 };
 
-/** What every token of ours looks like; the residue check has its own copy on purpose. */
-export const TOKEN_PATTERN: RegExp = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
-
 /**
  * Spells the first 128 bits of a MAC.
  *
- * @param mac - At least 16 bytes.
+ * @param hex - The MAC, at least 16 bytes, as lower-case hexadecimal.
  * @returns 32 consonants.
  */
-export function spell(mac: Bytes): string {
+export function spell(hex: string): string {
   let text = '';
-  for (let i = 0; i < TOKEN_BYTES; i += 1) {
-    const byte = mac[i] ?? 0;
-    text += ALPHABET.charAt(byte >> 4) + ALPHABET.charAt(byte & 15);
+  for (let i = 0; i < TOKEN_NIBBLES; i += 1) {
+    const code = hex.charCodeAt(i);
+    text += ALPHABET.charAt(code - (code < 58 ? 48 : 87));
   }
   return text;
 }

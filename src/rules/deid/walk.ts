@@ -13,16 +13,43 @@ export type Fields = Readonly<Record<string, unknown>>;
 export type Draft = Record<string, unknown>;
 
 /**
- * Transforms a resource or backbone element. Depth is that of the table, whatever the depth of the input.
+ * Transforms a backbone element. Depth is that of the table, whatever the depth of the input.
  *
  * @param source - The element of the source.
  * @param table - What may leave of it.
  * @param pass - The run; `refused` is set when a modifierExtension or the subject forbids the resource.
  * @returns What leaves, or undefined when nothing does or something required does not.
  */
-export function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
+function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
   const draft: Draft = {};
-  let choices: string | undefined;
+  if (!walkInto(draft, source, table, pass)) return undefined;
+  for (const name of table.required) if (draft[name] === undefined) return undefined;
+  return table.oneOf.length > 0 && !table.oneOf.some((name) => draft[name] !== undefined) ? undefined : draft;
+}
+
+/**
+ * Transforms a whole resource into a draft: as for a backbone element, but a required code that may not leave is masked.
+ *
+ * @param draft - Type and identifier; receives what leaves.
+ * @param source - The source resource.
+ * @param table - The table of its type.
+ * @param pass - The run.
+ * @returns False when a required element is missing and cannot be masked.
+ */
+export function walkResource(draft: Draft, source: Fields, table: Table, pass: Pass): boolean {
+  walkInto(draft, source, table, pass);
+  for (const name of table.required) {
+    if (draft[name] !== undefined) continue;
+    const kind = table.rules.get(name)?.kind;
+    if (kind !== 'coding' && kind !== 'concept') return false;
+    draft[name] = masked();
+  }
+  return true;
+}
+
+/** Returns whether anything was added. */
+function walkInto(draft: Draft, source: Fields, table: Table, pass: Pass): boolean {
+  let choices = '';
   let any = false;
   for (const name of Object.keys(source)) {
     const rule = table.rules.get(name);
@@ -31,35 +58,14 @@ export function walk(source: Fields, table: Table, pass: Pass): Draft | undefine
       if (name === 'modifierExtension') refuseModifiers(value, pass);
       continue;
     }
-    if (rule.choice !== undefined && choices !== undefined && choices.includes(`^${rule.choice}`)) continue;
+    if (rule.choice !== undefined && choices.includes(rule.choice)) continue;
     const kept = rule.many ? transformEach(value, rule, pass) : Array.isArray(value) ? undefined : transform(value, rule, pass);
     if (kept === undefined) continue;
     draft[name] = kept;
     any = true;
-    if (rule.choice !== undefined) choices = `${choices ?? ''}^${rule.choice}`;
+    if (rule.choice !== undefined) choices += rule.choice;
   }
-  if (!any) return undefined;
-  for (const name of table.required) if (draft[name] === undefined) return undefined;
-  return table.oneOf.length > 0 && !table.oneOf.some((name) => draft[name] !== undefined) ? undefined : draft;
-}
-
-/**
- * Transforms a whole resource: as `walk`, but a required code that may not leave is masked rather than lost.
- *
- * @param source - The source resource.
- * @param table - The table of its type.
- * @param pass - The run.
- * @returns The resource without type, identifier and meta, or undefined when a required element cannot be masked.
- */
-export function walkResource(source: Fields, table: Table, pass: Pass): Draft | undefined {
-  const draft = walk(source, { ...table, required: [] }, pass) ?? {};
-  for (const name of table.required) {
-    if (draft[name] !== undefined) continue;
-    const kind = table.rules.get(name)?.kind;
-    if (kind !== 'coding' && kind !== 'concept') return undefined;
-    draft[name] = masked();
-  }
-  return draft;
+  return any;
 }
 
 /** Every modifierExtension is unknown to us, and its meaning may invert the element (FHIR R4 §2.4.1.1). */

@@ -1,0 +1,114 @@
+/** What became of each record of the source, by three witnesses: the source, the replica and our audit trail. Pure. */
+import type { AuditEvent, Identifier, Reference, Resource } from '@medplum/fhirtypes';
+import { isReplicated, patientIdOf } from '../../src/config/policy.ts';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { grouped } from './report.ts';
+import type { Problem, Report, TypeCounts } from './report.ts';
+
+/** What a bot last said about a record. */
+interface Statement {
+  readonly action: string;
+  readonly reason: string | undefined;
+  readonly token: string | undefined;
+}
+
+type Fate =
+  | { readonly kind: 'replicated' | 'withheldByConsent' | 'withheldByPolicy' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** House rules on top of what patients say: no genetics, nothing that no class of data can be found for. */
+const HOUSE_RULES = ['marked-no-sync', 'consent-genetics', 'consent-unclassified'];
+
+/**
+ * @param records - All records of the source, as the source has them.
+ * @param copies - All resources of the replica.
+ * @param trail - The source's AuditEvents, oldest first.
+ * @returns Counts by type, and a problem for what failed.
+ */
+export function fates(
+  records: readonly Resource[],
+  copies: readonly Resource[],
+  trail: readonly AuditEvent[]
+): { readonly types: Report['types']; readonly problems: Problem[] } {
+  const statements = statementsOf(trail);
+  const held = new Set(copies.flatMap(tokensOf));
+  const accounted = new Set<string>();
+  const problems: Problem[] = [];
+  const types = new Map<string, TypeCounts>();
+  for (const record of records) {
+    const type = record.resourceType;
+    const statement = statements.get(`${type}/${record.id}`);
+    const fate = fateOf(record, statement, held);
+    if (fate.kind === 'failed') {
+      problems.push({ kind: 'sync', type, message: fate.message });
+    } else if (fate.kind === 'replicated' && statement?.token) {
+      accounted.add(statement.token);
+    }
+    const sofar = types.get(type) ?? { inSource: 0, replicated: 0, withheldByConsent: 0, withheldByPolicy: 0, failed: 0 };
+    types.set(type, { ...sofar, inSource: sofar.inSource + 1, [fate.kind]: sofar[fate.kind] + 1 });
+  }
+  for (const copy of copies) {
+    if (!tokensOf(copy).some((token) => accounted.has(token))) {
+      problems.push({ kind: 'replica', type: copy.resourceType, message: 'is in the replica without a record that accounts for it' });
+    }
+  }
+  return { types: Object.fromEntries([...types].sort(([a], [b]) => a.localeCompare(b))), problems: grouped(problems) };
+}
+
+function fateOf(record: Resource, statement: Statement | undefined, held: ReadonlySet<string>): Fate {
+  if (!isReplicated(record)) {
+    return { kind: 'withheldByPolicy' };
+  }
+  if (!statement) {
+    return patientIdOf(record) ? failed('no bot has said what became of it') : withoutPatient(record);
+  }
+  const { action, reason = 'unknown', token } = statement;
+  const isHeld = token !== undefined && held.has(token);
+  if (action === 'put') {
+    return isHeld ? { kind: 'replicated' } : failed('was sent, but the replica does not hold it');
+  }
+  if (isHeld) {
+    return failed(`is in the replica although the last run said: ${action}, ${reason}`);
+  }
+  if (action === 'quarantine' || action === 'fail') {
+    return failed(`${action === 'fail' ? 'could not be copied' : 'was held back by de-identification'}: ${reason}`);
+  }
+  if (HOUSE_RULES.includes(reason)) {
+    return { kind: 'withheldByPolicy' };
+  }
+  return reason.startsWith('consent-') ? { kind: 'withheldByConsent' } : failed(`was not copied: ${reason}`);
+}
+
+/** FHIR lets an Observation be about a Group or a Device: that is nobody's record. Naming no subject at all is an error. */
+function withoutPatient(record: Resource): Fate {
+  const subject = (record as { subject?: Reference }).subject;
+  return subject?.reference && !/^(urn:|Patient\b|.*\/Patient\/)/.test(subject.reference)
+    ? { kind: 'withheldByPolicy' }
+    : failed('names no patient of the input as its subject');
+}
+
+function failed(message: string): Fate {
+  return { kind: 'failed', message };
+}
+
+function statementsOf(trail: readonly AuditEvent[]): ReadonlyMap<string, Statement> {
+  const { auditType } = systemsOf();
+  const statements = new Map<string, Statement>();
+  for (const { type, entity } of trail) {
+    if (type.system !== auditType || type.code !== 'FHIR_SYNC') {
+      continue;
+    }
+    for (const { what, detail } of entity ?? []) {
+      const said = (name: string): string | undefined => detail?.find((one) => one.type === name)?.valueString;
+      const action = said('action');
+      if (what?.reference && action) {
+        statements.set(what.reference, { action, reason: said('reason'), token: what.identifier?.value });
+      }
+    }
+  }
+  return statements;
+}
+
+function tokensOf(copy: Resource): string[] {
+  return [(copy as { identifier?: Identifier | Identifier[] }).identifier ?? []].flat().flatMap(({ value }) => value ?? []);
+}

@@ -1,0 +1,77 @@
+/** `bots.config.json` as the deployment reads it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The project's root folder. */
+export const ROOT = join(import.meta.dirname, '..', '..');
+
+/** The runtimes that one `dist/` serves. */
+export const RUNTIMES = ['vmcontext', 'awslambda'] as const;
+export type Runtime = (typeof RUNTIMES)[number];
+
+/** FHIR interactions as an AccessPolicy names them. */
+export const INTERACTIONS = ['create', 'read', 'update', 'delete', 'search', 'history', 'vread'] as const;
+export type Interaction = (typeof INTERACTIONS)[number];
+
+/** One entry of an AccessPolicy. */
+export interface Access {
+  readonly resourceType: string;
+  readonly interaction: readonly Interaction[];
+  /** `{control}` stands for our code system of control resources, whatever the namespace is. */
+  readonly criteria?: string;
+}
+
+/** What starts a bot; each of one kind. */
+export interface Trigger {
+  readonly subscription?: { readonly criteria: string };
+  readonly cron?: string;
+  readonly execute?: boolean;
+}
+
+/** One bot. */
+export interface BotRow {
+  readonly name: string;
+  readonly description: string;
+  readonly triggers: readonly Trigger[];
+  readonly timeoutSeconds: number;
+  readonly auditEventTrigger: 'never' | 'on-error' | 'on-output' | 'always';
+  /** FHIR units a minute that its work needs; without it the server's 50,000. */
+  readonly quotaPerMinute?: number;
+  /** The roles that may call it by `$execute`. */
+  readonly callers?: readonly string[];
+  readonly access: readonly Access[];
+}
+
+/** What people of one role may do in the source. */
+export interface RoleRow {
+  readonly role: string;
+  readonly description: string;
+  readonly access: readonly Access[];
+}
+
+/** A custom operation that is a bot. */
+export interface OperationRow {
+  readonly code: string;
+  readonly bot: string;
+  readonly description: string;
+  /** The types that it is called on; Medplum 5.0.10 does not know operations of the system. */
+  readonly resource: readonly string[];
+}
+
+/** The whole file, as far as a deployment is concerned. */
+export interface Manifest {
+  readonly runtimeVersion?: Runtime;
+  readonly bots: readonly BotRow[];
+  readonly roles?: readonly RoleRow[];
+  readonly operations?: readonly OperationRow[];
+}
+
+/**
+ * Reads the manifest.
+ *
+ * @param path - The file; `bots.config.json` of the project by default.
+ * @returns The manifest, not yet judged.
+ */
+export function readManifest(path: string = join(ROOT, 'bots.config.json')): Manifest {
+  return JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+}

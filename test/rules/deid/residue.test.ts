@@ -1,0 +1,137 @@
+import type { Patient } from '@medplum/fhirtypes';
+import { describe, expect, it } from 'vitest';
+import { transform } from '../../../src/rules/deid/deidentify.ts';
+import { patientKeys } from '../../../src/rules/deid/keys.ts';
+import { residue } from '../../../src/rules/deid/residue.ts';
+import { factsOf, sweep } from '../../../src/rules/deid/sweep.ts';
+import { aContext, anObservation, aPatient, HL7, KEY, LOINC, SNOMED, SYSTEMS, UCUM } from './support.ts';
+
+type Draft = Record<string, unknown>;
+const keys = patientKeys(KEY, String(aPatient().id));
+const facts = factsOf(aPatient());
+
+function draftOf(source = anObservation() as object): Draft {
+  return structuredClone(transform(source as never, aContext())) as Draft;
+}
+const check = (draft: Draft, source: object = anObservation()): unknown => residue(draft, { keys, systems: SYSTEMS, facts, source: source as never });
+
+function nested(depth: number): Draft {
+  return depth === 0 ? { a: 'x' } : { a: nested(depth - 1) };
+}
+
+it('passes what the transform makes', () => {
+  expect(check(draftOf())).toBeUndefined();
+  expect(check(draftOf(aPatient()), aPatient())).toBeUndefined();
+});
+
+/** Each line is a bug of the transform; without the check that it names, the line would pass. */
+describe('finds, were the transform wrong:', () => {
+  it.each<[string, Draft, string]>([
+    ['a display', { code: { coding: [{ system: LOINC, code: '8302-2', display: 'Body Height' }] } }, 'residue-element'],
+    ['a text', { code: { text: 'Body Height' } }, 'residue-element'],
+    ['a note', { note: [{ text: 'x' }] }, 'residue-element'],
+    ['an id', { id: 'o-1' }, 'residue-element'],
+    ['a name on an Observation', { name: [{ family: 'x' }] }, 'residue-element'],
+    ['a contained resource', { contained: [{ resourceType: 'Patient' }] }, 'residue-element'],
+    ['another extension', { extension: [{ url: 'http://x', valueCode: 'masked' }] }, 'residue-element'],
+    ['more in the mask', { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'masked', valueString: 'x' }] }, 'residue-element'],
+    ['an empty list', { category: [] }, 'residue-element'],
+    ['a null', { category: null }, 'residue-element'],
+    ['a number that is none', { valueInteger: Infinity }, 'residue-element'],
+    ['endless depth', nested(14), 'residue-element'],
+    ['the source date', { effectiveDateTime: '2019-02-03T16:48:38-05:00' }, 'residue-date'],
+    ['the source date in UTC', { effectiveDateTime: '2019-02-03T21:48:38Z' }, 'residue-date'],
+    ['the source day', { effectiveDateTime: '2019-02-03' }, 'residue-date'],
+    ['the birth date', { valueDateTime: '1971-04-05' }, 'residue-date'],
+    ['a date shifted otherwise', { effectiveDateTime: '2019-09-09T00:00:00Z' }, 'residue-date'],
+    ['a private system', { code: { coding: [{ system: 'urn:oid:1.2.3', code: '8302-2' }] } }, 'residue-shape'],
+    ['an identifier system', { code: { coding: [{ system: 'http://hospital.example/mrn', code: 'x' }] } }, 'residue-shape'],
+    ['an e-mail', { status: 'a@b.example' }, 'residue-shape'],
+    ['a URL', { status: 'https://x' }, 'residue-shape'],
+    ['white space', { status: 'two words' }, 'residue-shape'],
+    ['an SSN', { status: '123-45-6789' }, 'residue-shape'],
+    ['a ZIP+4', { status: '02149-1234' }, 'residue-shape'],
+    ['a ZIP', { status: '02149' }, 'residue-shape'],
+    ['a telephone number', { status: '617-555-0100' }, 'residue-shape'],
+    ['a short telephone number', { status: '555-0100' }, 'residue-shape'],
+    ['a UUID', { status: '7c1e2a90-1111-4222-8333-a1b2c3d4e5f6' }, 'residue-shape'],
+    ['an IP address', { status: '10.1.2.3' }, 'residue-shape'],
+    ['a long text', { status: 'x'.repeat(65) }, 'residue-shape'],
+    ['a number as a HL7 code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: '00418812' }] }] }, 'residue-shape'],
+    ['a literal reference', { subject: { reference: 'Patient/7c1e2a90' } }, 'residue-reference'],
+    ['a conditional reference by MRN', { subject: { reference: 'Patient?identifier=http://hospital.example/mrn|MRN-00418812' } }, 'residue-reference'],
+    ['a token under the wrong system', { subject: { reference: `Patient?identifier=${SYSTEMS.resourceToken}|${keys.patientToken}` } }, 'residue-reference'],
+    ['two identifiers', { identifier: [{ system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1') }, { system: 'x', value: 'y' }] }, 'residue-reference'],
+    ['a source identifier', { identifier: [{ system: 'http://hospital.example/mrn', value: 'MRN-00418812' }] }, 'residue-reference'],
+    ['an identifier with a type', { identifier: [{ system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1'), use: 'usual' }] }, 'residue-reference'],
+    ['a name as a code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'Quillfeather' }] }] }, 'residue-sweep'],
+    ['a name, otherwise written', { status: 'QUILLFEATHER' }, 'residue-sweep'],
+    ['a name inside a code', { status: 'x-ottoline-x' }, 'residue-sweep'],
+    ['a city', { status: 'Everett' }, 'residue-sweep'],
+    ['an identifier as a code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'MRN00418812' }] }] }, 'residue-sweep'],
+    ['an SSN as a SNOMED code', { category: [{ coding: [{ system: SNOMED, code: '999418877' }] }] }, 'residue-sweep'],
+    ['a name as a unit', { valueQuantity: { value: 1, system: UCUM, code: '{Quillfeather}' } }, 'residue-sweep'],
+    ['an e-mail as a unit', { valueQuantity: { value: 1, system: UCUM, code: '{a@b}' } }, 'residue-shape'],
+  ])('%s', (_name, bug, hit) => {
+    expect(check({ ...draftOf(), ...bug })).toBe(hit);
+  });
+
+  it.each<[string, Draft, string]>([
+    ['the birth date', { birthDate: '1971-04-05' }, 'residue-date'],
+    ['the birth month', { birthDate: '1971-04' }, 'residue-date'],
+    ['the birth year', { birthDate: '1971' }, 'residue-date'],
+    ['a band that is not the patient’s', { birthDate: '1960' }, 'residue-date'],
+    ['a name', { name: [{ text: 'Patient [QUI]', family: 'Quillfeather', given: ['***'] }] }, 'residue-element'],
+    ['an address', { address: [{ state: 'MA' }] }, 'residue-element'],
+  ])('on a Patient, %s', (_name, bug, hit) => {
+    expect(check({ ...draftOf(aPatient()), ...bug }, aPatient())).toBe(hit);
+  });
+
+  it('an identifier of the patient spelt like a token', () => {
+    const raw = 'bcdfghjkmpqrtvwxbcdfghjkmpqrtvwx';
+    const own = factsOf(aPatient({ id: raw }));
+    const draft = { ...draftOf(), identifier: [{ system: SYSTEMS.resourceToken, value: `obs_${raw}` }] };
+    expect(residue(draft, { keys, systems: SYSTEMS, facts: own, source: anObservation() })).toBe('residue-sweep');
+  });
+});
+
+describe('does not take chance for a leak:', () => {
+  const named = (family: string, given = 'Will'): Patient => aPatient({ name: [{ family, given: [given] }] });
+
+  it.each(['Final', 'Laboratory', 'Fever', 'Loc', 'Amb', 'Male', 'Ng', 'Min', 'Mol', 'Kg', 'Loinc', 'Snomed', 'Info', 'Patient', 'Observation', 'Unknown', 'Org', 'Identifier', 'Masked', 'Vital'])(
+    'a patient named %s',
+    (family) => {
+      const patient = named(family, 'May');
+      const observation = anObservation({ valueQuantity: { value: 3, system: UCUM, code: 'ng/mL', unit: 'ng/mL' } });
+      expect(transformAndCheck(observation, patient)).toBeUndefined();
+      expect(transformAndCheck(patient, patient)).toBeUndefined();
+    }
+  );
+
+  it('a short MRN inside a SNOMED code, and a number equal to it', () => {
+    const patient = aPatient({ identifier: [{ value: '345009' }, { value: '12345' }] });
+    const observation = anObservation({ valueQuantity: { value: 12345, system: UCUM, code: 'cm' }, bodySite: { coding: [{ system: SNOMED, code: '185345009' }] } });
+    expect(transformAndCheck(observation, patient)).toBeUndefined();
+  });
+
+  it('a shifted date that equals another date of the patient', () => {
+    const source = anObservation({ effectiveDateTime: '2019-02-03' });
+    const patient = aPatient({ birthDate: new Date(Date.parse('2019-02-03') + keys.shiftDays * 86_400_000).toISOString().slice(0, 10) });
+    expect(transformAndCheck(source, patient)).toBeUndefined();
+  });
+
+  function transformAndCheck(source: object, patient: Patient): unknown {
+    const draft = transform(source as never, aContext({ patient })) as Draft;
+    expect(draft).toBeTypeOf('object');
+    return residue(draft, { keys, systems: SYSTEMS, facts: factsOf(patient), source: source as never });
+  }
+});
+
+it('learns names from extensions and relatives, and folds accents', () => {
+  const own = factsOf(aPatient({
+    name: [{ family: 'Peña' }],
+    contact: [{ name: { family: 'Zubrowka' } }],
+    extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName', valueString: 'Marquetta Schamberger' }],
+  }));
+  expect(['PENA', 'peña', 'zubrowka', 'Schamberger'].map((each) => sweep(each, own))).toEqual([true, true, true, true]);
+});

@@ -1,0 +1,23 @@
+import { Api } from './conformance/api.ts';
+import type { Driver } from './conformance/api.ts';
+import { conditionalRules } from './conformance/conditions.ts';
+import { pagingRules } from './conformance/paging.ts';
+import { resourceRules } from './conformance/resources.ts';
+import { searchRules } from './conformance/search.ts';
+import { transactionRules } from './conformance/transactions.ts';
+
+/**
+ * The rules of a real Medplum 5.0.10 that the sandbox keeps, one test each, over HTTP. The numbers are facts of
+ * `platform.md`. With another driver the same suite runs against a real server.
+ * @param driver - Called when a test starts.
+ */
+export function conformance(driver: () => Driver): void {
+  let api: Api | undefined;
+  const main = (): Api => (api ??= new Api(driver().baseUrl, driver().client));
+
+  resourceRules(main);
+  conditionalRules(main);
+  transactionRules(main);
+  searchRules(main);
+  pagingRules(main);
+}
