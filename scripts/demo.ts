@@ -1,9 +1,7 @@
 /** `npm run demo`: the main job of this project on the user's own data, with both servers in this process. */
-import type { AuditEvent, Resource, ResourceType } from '@medplum/fhirtypes';
-import { isReplicated, REPLICATED_TYPES } from '../src/config/policy.ts';
+import type { Project } from '@medplum/fhirtypes';
 import type { SettingName } from '../src/config/settings.ts';
-import { allOf, asSeen } from './demo/collect.ts';
-import { fates } from './demo/fate.ts';
+import { judge } from './demo/judge.ts';
 import { openOutput } from './demo/files.ts';
 import type { Output } from './demo/files.ts';
 import { startMeter } from './demo/meter.ts';
@@ -13,12 +11,12 @@ import { stagesOf } from './demo/order.ts';
 import { prepare } from './demo/prepare.ts';
 import type { Prepared } from './demo/prepare.ts';
 import { checkReplica } from './demo/replica-check.ts';
+import { record } from './demo/record.ts';
 import { imbalances, NO_REQUESTS } from './demo/report.ts';
 import type { Report } from './demo/report.ts';
 import { runStages, runSweep } from './demo/run.ts';
 import { progressOn, summary } from './demo/terminal.ts';
 import type { Screen } from './demo/terminal.ts';
-import { wireLine } from './demo/wire.ts';
 import { installBundle } from './install.ts';
 import { createSandbox } from './sandbox/sandbox.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
@@ -52,7 +50,10 @@ export async function demo(options: DemoOptions): Promise<Demo> {
   const outcome = prepared.isHopeless ? NOTHING_DONE : await replicate(options, prepared, output);
   const problems = [...prepared.problems, ...outcome.problems, ...imbalances(outcome.types)];
   const report: Report = {
-    input: { ...prepared.counts, failed: problems.filter(({ kind, index }) => kind === 'input' && index !== undefined).length },
+    input: {
+      ...prepared.counts,
+      failed: problems.filter(({ kind, index }) => kind === 'input' && index !== undefined).length,
+    },
     ...outcome,
     durationMs: Math.round(performance.now() - startedAt),
     problems,
@@ -71,81 +72,55 @@ async function replicate(options: DemoOptions, prepared: Prepared, output: Outpu
   const sandbox = await createSandbox();
   const stopRecording = record(sandbox, output);
   try {
-    const installed = await installBundle(sandbox, { isCronOff: true, ...(options.settings && { settings: options.settings }) });
+    const installed = await installBundle(sandbox, {
+      isCronOff: true,
+      ...(options.settings && { settings: options.settings }),
+    });
+    await hideNames(sandbox);
     options.onReady?.(sandbox);
     const meter = startMeter(sandbox, new Map([...installed.bots].map(([name, { id }]) => [`Bot/${id}`, name])));
     const unfit = await checkReplica(sandbox);
     if (unfit.length > 0) {
-      return { ...NOTHING_DONE, problems: unfit };
+      return { ...NOTHING_DONE, requests: meter.read(null), problems: unfit };
     }
     const stages = stagesOf([...prepared.records, ...prepared.consents(sandbox.clock.iso())]);
     const unloaded = await runStages(sandbox, stages, {
       progress: progressOn(options.screen),
       begin: ({ name }) => meter.walk(name === 'Consents' ? 'bulk' : 'event'),
     });
-    meter.walk('bulk');
+    meter.walk('sweep');
     const { receipt, problems: unswept } = await runSweep(sandbox);
     const { types, problems: untold } = await judge(sandbox, prepared, output);
-    return { types, requests: meter.read(), runs: runsOf(sandbox), sweep: receipt, problems: [...unloaded, ...unswept, ...untold] };
+    return {
+      types,
+      requests: meter.read(receipt),
+      runs: runsOf(sandbox),
+      sweep: receipt,
+      problems: [...unloaded, ...unswept, ...untold],
+    };
   } finally {
     await stopRecording();
     await sandbox.close();
   }
 }
 
-/** Writes down what leaves and what is printed, as it happens. */
-function record(sandbox: Sandbox, output: Output): () => Promise<void> {
-  const wire = output.lines('wire.ndjson');
-  const logs = output.lines('logs.ndjson');
-  let sequence = 0;
-  sandbox.replica.onRequest((entry) => wire.write(wireLine(entry, ++sequence, sandbox.replica.baseUrl)));
-  sandbox.source.onBotRun(({ bot, trigger, output: printed }) => {
-    for (const line of printed.split('\n').filter(Boolean)) {
-      logs.write({ bot: bot.name, trigger, printed: parsed(line) });
-    }
+/** Medplum writes the names of patients into its own AuditEvents unless the project says otherwise (`platform.md` §4.5). */
+async function hideNames({ source }: Sandbox): Promise<void> {
+  const project = await source.repo.readResource<Project>('Project', source.projectId);
+  await source.repo.updateResource<Project>({
+    ...project,
+    setting: [{ name: 'redactAuditEvents', valueBoolean: true }],
   });
-  return async () => {
-    await Promise.all([wire.close(), logs.close()]);
-  };
-}
-
-/** Asks source, replica and trail what became of each record, and keeps what the last two say. */
-async function judge({ source, replica }: Sandbox, prepared: Prepared, output: Output): Promise<ReturnType<typeof fates>> {
-  const loaded = new Set(prepared.records.map(({ resource: { resourceType, id } }) => `${resourceType}/${id}`));
-  const types = new Set(['Consent', ...prepared.records.map(({ resource }) => resource.resourceType)]);
-  const records: Resource[] = [];
-  for (const type of types) {
-    const found = await allOf(source, type as ResourceType);
-    records.push(...found.filter(({ id }) => type === 'Consent' || loaded.has(`${type}/${id}`)));
-  }
-  const copies: Resource[] = [];
-  for (const type of REPLICATED_TYPES) {
-    const found = (await allOf(replica, type)).map(asSeen);
-    const lines = output.lines(`replica/${type}.ndjson`);
-    found.forEach((copy) => lines.write(copy));
-    await lines.close();
-    copies.push(...found);
-  }
-  const trail = await allOf<AuditEvent>(source, 'AuditEvent');
-  const lines = output.lines('source-audit.ndjson');
-  trail.forEach((event) => lines.write(asSeen(event)));
-  await lines.close();
-  return fates(records, copies.filter(isReplicated), trail);
 }
 
 function runsOf({ source }: Sandbox): Report['runs'] {
   const groups = Map.groupBy(source.botRuns, ({ bot }) => bot.name ?? bot.id);
   return Object.fromEntries(
-    [...groups].map(([name, runs]) => [name, { all: runs.length, failed: runs.filter(({ success }) => !success).length }])
+    [...groups].map(([name, runs]) => [
+      name,
+      { all: runs.length, failed: runs.filter(({ success }) => !success).length },
+    ])
   );
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch {
-    return line;
-  }
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -160,7 +135,11 @@ async function main(args: readonly string[]): Promise<number> {
   const what = request.inputs.length > 0 ? '' : `No --input: ${request.samples.count} sample patients are made.\n`;
   stdout.write(what);
   try {
-    const { exitCode } = await demo({ ...request, screen: stdout, hasColour: stdout.isTTY && !process.env['NO_COLOR'] });
+    const { exitCode } = await demo({
+      ...request,
+      screen: stdout,
+      hasColour: stdout.isTTY && !process.env['NO_COLOR'],
+    });
     stdout.write(`Results are in ${request.out}.\n`);
     return exitCode;
   } catch (error) {

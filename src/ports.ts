@@ -70,6 +70,8 @@ export interface Copy {
   readonly id: string;
   readonly token: string;
   readonly digest: string | undefined;
+  /** What its subject and encounter refer to, `Type/id` on the replica. */
+  readonly references: readonly string[];
 }
 
 /** One change of the bulk path. */

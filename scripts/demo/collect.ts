@@ -1,6 +1,5 @@
 /** Reads everything of a type out of a sandbox server. */
 import { parseSearchRequest } from '@medplum/core';
-import type { SearchRequest } from '@medplum/core';
 import type { Bundle, Resource, ResourceType } from '@medplum/fhirtypes';
 import type { SandboxServer } from '../sandbox/server.ts';
 
@@ -13,7 +12,7 @@ export async function allOf<T extends Resource>(server: SandboxServer, resourceT
   const found: Resource[] = [];
   let next: string | undefined = `${resourceType}?_sort=_lastUpdated&_count=1000`;
   while (next) {
-    const page: Bundle = await server.repo.search(parseSearchRequest(next) as SearchRequest<Resource>);
+    const page: Bundle = await server.repo.search(parseSearchRequest<Resource>(next));
     found.push(...(page.entry ?? []).flatMap(({ resource }) => resource ?? []));
     next = page.link?.find(({ relation }) => relation === 'next')?.url;
   }
@@ -27,6 +26,12 @@ export async function allOf<T extends Resource>(server: SandboxServer, resourceT
  * @returns A copy.
  */
 export function asSeen<T extends Resource>(resource: T): T {
-  const { author: _author, project: _project, compartment: _compartment, account: _account, ...meta } = resource.meta ?? {};
+  const {
+    author: _author,
+    project: _project,
+    compartment: _compartment,
+    account: _account,
+    ...meta
+  } = resource.meta ?? {};
   return { ...resource, meta };
 }

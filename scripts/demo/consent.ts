@@ -59,7 +59,11 @@ export function fromTemplates(
   });
 }
 
-function isNamed({ patient }: Consent, { id, identifier }: Person, resolve: (reference: string) => string | undefined): boolean {
+function isNamed(
+  { patient }: Consent,
+  { id, identifier }: Person,
+  resolve: (reference: string) => string | undefined
+): boolean {
   return (
     (patient?.reference !== undefined && resolve(patient.reference) === `Patient/${id}`) ||
     (patient?.identifier !== undefined && (identifier ?? []).some((one) => isSame(one, patient.identifier)))

@@ -19,6 +19,22 @@ type Fate =
 /** House rules on top of what patients say: no genetics, nothing that no class of data can be found for. */
 const HOUSE_RULES = ['marked-no-sync', 'consent-genetics', 'consent-unclassified'];
 
+/** What a reason code means to somebody who runs the demo. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  'patient-deleted': 'its patient is not in the source',
+  'replica-unavailable': 'the replica did not answer',
+  'replica-rejected': 'the replica refuses it',
+  'replica-unauthorised': 'the replica does not accept the credentials',
+  'required-element': 'an element that FHIR requires is missing or not valid',
+};
+
+/** A record of the source, and which entry it came from. */
+export interface Origin {
+  readonly resource: Resource;
+  readonly input?: number;
+  readonly index?: number;
+}
+
 /**
  * @param records - All records of the source, as the source has them.
  * @param copies - All resources of the replica.
@@ -26,7 +42,7 @@ const HOUSE_RULES = ['marked-no-sync', 'consent-genetics', 'consent-unclassified
  * @returns Counts by type, and a problem for what failed.
  */
 export function fates(
-  records: readonly Resource[],
+  records: readonly Origin[],
   copies: readonly Resource[],
   trail: readonly AuditEvent[]
 ): { readonly types: Report['types']; readonly problems: Problem[] } {
@@ -35,21 +51,31 @@ export function fates(
   const accounted = new Set<string>();
   const problems: Problem[] = [];
   const types = new Map<string, TypeCounts>();
-  for (const record of records) {
-    const type = record.resourceType;
-    const statement = statements.get(`${type}/${record.id}`);
-    const fate = fateOf(record, statement, held);
+  for (const { resource, ...entry } of records) {
+    const type = resource.resourceType;
+    const statement = statements.get(`${type}/${resource.id}`);
+    const fate = fateOf(resource, statement, held);
     if (fate.kind === 'failed') {
-      problems.push({ kind: 'sync', type, message: fate.message });
+      problems.push({ kind: 'sync', ...entry, type, message: fate.message });
     } else if (fate.kind === 'replicated' && statement?.token) {
       accounted.add(statement.token);
     }
-    const sofar = types.get(type) ?? { inSource: 0, replicated: 0, withheldByConsent: 0, withheldByPolicy: 0, failed: 0 };
+    const sofar = types.get(type) ?? {
+      inSource: 0,
+      replicated: 0,
+      withheldByConsent: 0,
+      withheldByPolicy: 0,
+      failed: 0,
+    };
     types.set(type, { ...sofar, inSource: sofar.inSource + 1, [fate.kind]: sofar[fate.kind] + 1 });
   }
   for (const copy of copies) {
     if (!tokensOf(copy).some((token) => accounted.has(token))) {
-      problems.push({ kind: 'replica', type: copy.resourceType, message: 'is in the replica without a record that accounts for it' });
+      problems.push({
+        kind: 'replica',
+        type: copy.resourceType,
+        message: 'is in the replica without a record that accounts for it',
+      });
     }
   }
   return { types: Object.fromEntries([...types].sort(([a], [b]) => a.localeCompare(b))), problems: grouped(problems) };
@@ -71,12 +97,16 @@ function fateOf(record: Resource, statement: Statement | undefined, held: Readon
     return failed(`is in the replica although the last run said: ${action}, ${reason}`);
   }
   if (action === 'quarantine' || action === 'fail') {
-    return failed(`${action === 'fail' ? 'could not be copied' : 'was held back by de-identification'}: ${reason}`);
+    return failed(
+      `${action === 'fail' ? 'could not be copied' : 'was held back by de-identification'}: ${MEANINGS[reason] ?? reason}`
+    );
   }
   if (HOUSE_RULES.includes(reason)) {
     return { kind: 'withheldByPolicy' };
   }
-  return reason.startsWith('consent-') ? { kind: 'withheldByConsent' } : failed(`was not copied: ${reason}`);
+  return reason.startsWith('consent-')
+    ? { kind: 'withheldByConsent' }
+    : failed(`was not copied: ${MEANINGS[reason] ?? reason}`);
 }
 
 /** FHIR lets an Observation be about a Group or a Device: that is nobody's record. Naming no subject at all is an error. */
@@ -110,5 +140,7 @@ function statementsOf(trail: readonly AuditEvent[]): ReadonlyMap<string, Stateme
 }
 
 function tokensOf(copy: Resource): string[] {
-  return [(copy as { identifier?: Identifier | Identifier[] }).identifier ?? []].flat().flatMap(({ value }) => value ?? []);
+  return [(copy as { identifier?: Identifier | Identifier[] }).identifier ?? []]
+    .flat()
+    .flatMap(({ value }) => value ?? []);
 }

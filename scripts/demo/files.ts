@@ -74,8 +74,10 @@ export interface Lines {
   close(): Promise<void>;
 }
 
+const RESULTS = ['wire.ndjson', 'logs.ndjson', 'source-audit.ndjson', 'report.json'];
+
 /**
- * Prepares the folder; what an earlier run left there is removed.
+ * Prepares the folder. Results of an earlier run are removed, and nothing else: the folder may be anybody's.
  *
  * @param folder - The folder.
  * @returns The way to write into it.
@@ -83,8 +85,11 @@ export interface Lines {
  */
 export function openOutput(folder: string): Output {
   try {
-    rmSync(join(folder, 'replica'), { recursive: true, force: true });
     mkdirSync(join(folder, 'replica'), { recursive: true });
+    const copies = readdirSync(join(folder, 'replica')).filter((name) => /^[A-Z]\w+\.ndjson$/.test(name));
+    [...RESULTS, ...copies.map((name) => join('replica', name))].forEach((name) =>
+      rmSync(join(folder, name), { force: true })
+    );
   } catch (error) {
     throw new Error(`cannot be written to (${codeOf(error)})`, { cause: error });
   }

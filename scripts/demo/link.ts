@@ -59,7 +59,11 @@ export function link(
   const linked = kept.map(({ from: { input, index, resource }, id }): Linked => {
     const { meta, ...content } = relink(resource, (reference) => resolve(input, reference));
     const { versionId: _version, lastUpdated: _lastUpdated, ...kept } = meta ?? {};
-    return { input, index, resource: { ...content, id, ...(Object.keys(kept).length > 0 && { meta: kept }) } as Linked['resource'] };
+    return {
+      input,
+      index,
+      resource: { ...content, id, ...(Object.keys(kept).length > 0 && { meta: kept }) },
+    };
   });
   return { linked, repeated: accepted.length - kept.length, resolve };
 }

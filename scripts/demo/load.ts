@@ -19,7 +19,13 @@ export async function load(source: SandboxServer, records: readonly Linked[], ti
     try {
       await source.repo.createResource<Resource>(resource, { assignedId: true });
     } catch (error) {
-      problems.push({ kind: 'input', input, index, type: resource.resourceType, message: `was refused by the source: ${refusal(error)}` });
+      problems.push({
+        kind: 'input',
+        input,
+        index,
+        type: resource.resourceType,
+        message: `was refused by the source: ${refusal(error)}`,
+      });
     }
     tick();
   }

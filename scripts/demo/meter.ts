@@ -1,15 +1,19 @@
 /** Counts the requests of the bots, and tells which path made them. */
 import type { AuditEvent } from '@medplum/fhirtypes';
+import type { Tally } from '../../src/observability/tally.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { SandboxServer } from '../sandbox/server.ts';
 import type { WireEntry } from '../sandbox/wire.ts';
 import type { Requests } from './report.ts';
 
-/** Bots on the event path; all others take the bulk path. */
-const EVENT_BOT = 'sync-change';
+/** The three ways to the replica: one record at a time, all of one patient, and the look at everything that changed. */
+export type Path = 'event' | 'bulk' | 'sweep';
+
+const PATHS: Readonly<Record<string, Path>> = { 'sync-change': 'event', 'consent-changed': 'bulk', sweep: 'sweep' };
 
 /** What the requests that carry one access token, and so one bot run, came to. */
 interface Run {
-  readonly bot: string;
+  readonly path: Path;
   requests: number;
   /** Tokens of the copies that it put into the replica, as its AuditEvents say. */
   readonly put: Set<string>;
@@ -26,20 +30,20 @@ interface Run {
 export function startMeter(
   sandbox: Sandbox,
   bots: ReadonlyMap<string, string>
-): { walk(path: 'event' | 'bulk'): void; read(): Requests } {
+): { walk(path: Path): void; read(swept: Tally | null): Requests } {
   const runs = new Map<unknown, Run>();
   const source: Record<string, number> = {};
   const replica: Record<string, number> = {};
-  const onReplica = { event: 0, bulk: 0 };
+  const onReplica = { event: 0, bulk: 0, sweep: 0 };
   let token = 0;
-  let path: 'event' | 'bulk' = 'event';
+  let walked: Path = 'event';
 
   sandbox.source.onRequest((entry) => {
-    const bot = bots.get(entry.caller ?? '');
-    if (bot) {
+    const path = PATHS[bots.get(entry.caller ?? '') ?? ''];
+    if (path) {
       count(source, entry);
       const key = entry.headers['authorization'];
-      const run = runs.get(key) ?? { bot, requests: 0, put: new Set() };
+      const run = runs.get(key) ?? { path, requests: 0, put: new Set() };
       runs.set(key, run);
       run.requests++;
       putBy(entry).forEach((copy) => run.put.add(copy));
@@ -52,44 +56,49 @@ export function startMeter(
     }
     count(replica, entry);
     // Taking a copy back is not what a replicated resource costs.
-    if (path === 'bulk' || entry.method !== 'DELETE') {
-      onReplica[path]++;
+    if (walked !== 'event' || entry.method !== 'DELETE') {
+      onReplica[walked]++;
     }
   });
 
   return {
     walk(next): void {
-      path = next;
+      walked = next;
     },
-    read(): Requests {
+    read(swept): Requests {
       const all = [...runs.values()];
-      const events = all.filter(({ bot, put }) => bot === EVENT_BOT && put.size > 0);
-      const bulk = all.filter(({ bot }) => bot !== EVENT_BOT);
-      const units = (server: 'source' | 'replica'): number =>
-        [...sandbox[server].quota.units.values()].reduce((sum, used) => sum + used, 0);
+      // What a withheld record costs is not what a replicated one costs.
+      const events = all.filter((run) => run.path === 'event' && run.put.size > 0);
+      const bulk = all.filter((run) => run.path === 'bulk');
+      const sweeps = all.filter((run) => run.path === 'sweep');
       return {
         source,
         replica,
         token,
         perReplicatedResource: {
-          eventPath: perCopy(events, onReplica.event),
-          bulkPath: perCopy(bulk, onReplica.bulk),
+          eventPath: ratio(requestsOf(events) + onReplica.event, copiesOf(events)),
+          bulkPath: ratio(requestsOf(bulk) + onReplica.bulk, copiesOf(bulk)),
         },
-        units: { source: units('source'), replica: units('replica') },
+        perSweptRecord: ratio(requestsOf(sweeps) + onReplica.sweep, swept ? recordsIn(swept) : 0),
+        units: { source: unitsOf(sandbox.source), replica: unitsOf(sandbox.replica) },
       };
     },
   };
 }
 
+const requestsOf = (runs: readonly Run[]): number => runs.reduce((sum, { requests }) => sum + requests, 0);
+const copiesOf = (runs: readonly Run[]): number => new Set(runs.flatMap(({ put }) => [...put])).size;
+const recordsIn = ({ put, unchanged, withdrawn, skipped, quarantined, failed }: Tally): number =>
+  put + unchanged + withdrawn + skipped + quarantined + failed;
+const unitsOf = ({ quota }: SandboxServer): number => [...quota.units.values()].reduce((sum, used) => sum + used, 0);
+
+function ratio(requests: number, resources: number): number | null {
+  return resources > 0 ? Math.round((requests / resources) * 100) / 100 : null;
+}
+
 function count(counts: Record<string, number>, { method, interaction }: WireEntry): void {
   const key = `${method} ${interaction}`;
   counts[key] = (counts[key] ?? 0) + 1;
-}
-
-function perCopy(runs: readonly Run[], onReplica: number): number | null {
-  const copies = new Set(runs.flatMap(({ put }) => [...put]));
-  const requests = runs.reduce((sum, run) => sum + run.requests, onReplica);
-  return copies.size > 0 ? Math.round((requests / copies.size) * 100) / 100 : null;
 }
 
 /** The copies that a request reports as put: the run's own AuditEvent. */
@@ -98,6 +107,8 @@ function putBy({ method, url, body }: WireEntry): string[] {
     return [];
   }
   return ((JSON.parse(body) as AuditEvent).entity ?? []).flatMap(({ what, detail }) =>
-    detail?.some(({ type, valueString }) => type === 'action' && valueString === 'put') ? (what?.identifier?.value ?? []) : []
+    detail?.some(({ type, valueString }) => type === 'action' && valueString === 'put')
+      ? (what?.identifier?.value ?? [])
+      : []
   );
 }

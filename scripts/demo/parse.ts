@@ -35,7 +35,10 @@ export function parseInput(input: number, text: string): Parsed {
 
 function entriesOf(input: number, value: unknown): Parsed {
   if (Array.isArray(value)) {
-    return number(input, value.map((content) => ({ content: content as unknown })));
+    return number(
+      input,
+      value.map((content) => ({ content: content as unknown }))
+    );
   }
   if (!isTree(value) || typeof value['resourceType'] !== 'string') {
     return { problem: 'is neither a Bundle, nor a resource, nor an array of resources' };
@@ -64,7 +67,12 @@ function number(input: number, entries: readonly Omit<Entry, 'input' | 'index'>[
 function parseLines(input: number, text: string): Parsed | undefined {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   const contents = lines.map(parseLine);
-  return lines.length > 1 && isTree(contents[0]) ? number(input, contents.map((content) => ({ content }))) : undefined;
+  return lines.length > 1 && isTree(contents[0])
+    ? number(
+        input,
+        contents.map((content) => ({ content }))
+      )
+    : undefined;
 }
 
 function parseLine(line: string): unknown {

@@ -39,11 +39,16 @@ const OURS = 0;
  */
 export function prepare(request: Request): Prepared {
   loadDefinitions();
-  const { files, entries, problems: unreadable } = request.inputs.length > 0 ? readInputs(request.inputs) : generated(request);
+  const {
+    files,
+    entries,
+    problems: unreadable,
+  } = request.inputs.length > 0 ? readInputs(request.inputs) : generated(request);
   const { accepted, problems: unacceptable } = accept(entries);
   const { linked, repeated, resolve } = link(accepted, randomUUID);
-  const records = request.consent === 'none' ? linked.filter(({ resource }) => resource.resourceType !== 'Consent') : linked;
-  const patients = records.flatMap(({ resource }) => (resource.resourceType === 'Patient' ? [resource as Person] : []));
+  const records =
+    request.consent === 'none' ? linked.filter(({ resource }) => resource.resourceType !== 'Consent') : linked;
+  const patients = records.flatMap(({ resource }): Person[] => (resource.resourceType === 'Patient' ? [resource] : []));
   const { templates, problems: unclear } = templatesOf(request.consent);
   return {
     files,
@@ -73,7 +78,10 @@ function generated({ samples }: Request): Inputs {
 }
 
 /** The user's own Consents must all be valid: with one of them missing, the patients' will would not be done. */
-function templatesOf(choice: ConsentChoice): { readonly templates?: readonly Consent[]; readonly problems: readonly Problem[] } {
+function templatesOf(choice: ConsentChoice): {
+  readonly templates?: readonly Consent[];
+  readonly problems: readonly Problem[];
+} {
   if (typeof choice === 'string') {
     return { problems: [] };
   }

@@ -14,7 +14,7 @@ export async function checkReplica({ source }: Sandbox): Promise<Problem[]> {
   const { secret = [] } = await source.repo.readResource<Project>('Project', source.projectId);
   const loaded = load(Object.fromEntries(secret.map((setting) => [setting.name, setting])));
   if ('problems' in loaded) {
-    return [{ kind: 'replica', message: `settings: ${loaded.problems.join('; ')}` }];
+    return loaded.problems.map((message) => ({ kind: 'settings', message }));
   }
   const { tokenUrl, clientId, clientSecret, timeoutMs } = loaded.config.replica;
   const credentials = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');

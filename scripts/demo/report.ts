@@ -3,7 +3,7 @@ import type { Tally } from '../../src/observability/tally.ts';
 
 /** Something that went wrong, told without a word of the data. */
 export interface Problem {
-  readonly kind: 'usage' | 'input' | 'consent' | 'source' | 'replica' | 'sync' | 'report';
+  readonly kind: 'input' | 'consent' | 'settings' | 'replica' | 'sync' | 'report';
   /** Which input and which entry of it, counted from 1. File names are not repeated: Synthea's are people's names. */
   readonly input?: number;
   readonly index?: number;
@@ -31,6 +31,8 @@ export interface Requests {
   readonly token: number;
   /** To both servers, for each resource that this path has put into the replica; null when it put none there. */
   readonly perReplicatedResource: { readonly eventPath: number | null; readonly bulkPath: number | null };
+  /** Of the sweep, for each record that it looked at. */
+  readonly perSweptRecord: number | null;
   /** Interaction units, of which a Medplum membership has 50,000 a minute. */
   readonly units: { readonly source: number; readonly replica: number };
 }
@@ -64,6 +66,7 @@ export const NO_REQUESTS: Requests = {
   replica: {},
   token: 0,
   perReplicatedResource: { eventPath: null, bulkPath: null },
+  perSweptRecord: null,
   units: { source: 0, replica: 0 },
 };
 
@@ -78,7 +81,13 @@ export function imbalances(types: Report['types']): Problem[] {
     const sum = counts.replicated + counts.withheldByConsent + counts.withheldByPolicy + counts.failed;
     return sum === counts.inSource
       ? []
-      : [{ kind: 'report', type, message: `has ${counts.inSource} records in the source, but ${sum} are accounted for` }];
+      : [
+          {
+            kind: 'report',
+            type,
+            message: `has ${counts.inSource} records in the source, but ${sum} are accounted for`,
+          },
+        ];
   });
 }
 
@@ -86,7 +95,7 @@ export function imbalances(types: Report['types']): Problem[] {
  * Says the same problem of many records once.
  *
  * @param problems - Problems.
- * @returns Each kind, type and message once, with its count.
+ * @returns Each kind, type and message once, with its count and its first entry.
  */
 export function grouped(problems: readonly Problem[]): Problem[] {
   const groups = Map.groupBy(problems, ({ kind, type, message }) => `${kind} ${type} ${message}`);

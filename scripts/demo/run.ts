@@ -61,13 +61,18 @@ type Swept = Tally & { readonly isComplete?: boolean };
  * @param sandbox - The servers, with the bundle installed.
  * @returns Its last receipt, or what is wrong.
  */
-export async function runSweep({ source }: Sandbox): Promise<{ readonly receipt: Tally | null; readonly problems: readonly Problem[] }> {
+export async function runSweep({
+  source,
+}: Sandbox): Promise<{ readonly receipt: Tally | null; readonly problems: readonly Problem[] }> {
   const { id, secret } = await source.createClient('demo');
   const identifier = encodeURIComponent(`${systemsOf().bot}|sweep`);
   for (let sweeps = 1; sweeps <= MAX_SWEEPS; sweeps++) {
     const response = await fetch(`${source.baseUrl}fhir/R4/Bot/$execute?identifier=${identifier}`, {
       method: 'POST',
-      headers: { Authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`, 'Content-Type': 'application/json' },
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+        'Content-Type': 'application/json',
+      },
       body: '{}',
     });
     const answer = (await response.json()) as Swept | OperationOutcome;
@@ -80,5 +85,8 @@ export async function runSweep({ source }: Sandbox): Promise<{ readonly receipt:
       return { receipt, problems: [] };
     }
   }
-  return { receipt: null, problems: [{ kind: 'sync', message: `the sweep did not come to an end in ${MAX_SWEEPS} runs` }] };
+  return {
+    receipt: null,
+    problems: [{ kind: 'sync', message: `the sweep did not come to an end in ${MAX_SWEEPS} runs` }],
+  };
 }

@@ -29,7 +29,9 @@ export function progressOn(screen: Screen): Progress {
     const filled = Math.round(share * BAR_WIDTH);
     if (screen.isTTY && filled !== part.shown) {
       part.shown = filled;
-      screen.write(`\r${part.name.padEnd(16)} [${'='.repeat(filled).padEnd(BAR_WIDTH)}] ${part.done}/${part.total}\u001b[K`);
+      screen.write(
+        `\r${part.name.padEnd(16)} [${'='.repeat(filled).padEnd(BAR_WIDTH)}] ${part.done}/${part.total}\u001b[K`
+      );
     }
   };
   return {
@@ -61,13 +63,17 @@ const HEADS = ['in source', 'replicated', 'withheld by consent', 'withheld by po
 export function summary(report: Report, files: readonly string[], hasColour: boolean): string {
   const red = (text: string): string => (hasColour ? `\u001b[31m${text}\u001b[0m` : text);
   const { eventPath, bulkPath } = report.requests.perReplicatedResource;
-  const { source, replica, token } = report.requests;
-  return [
+  const { source, replica, token, perSweptRecord } = report.requests;
+  const done = [
     ...tableOf(report.types),
     '',
     `Requests of the bots: ${sum(source)} to the source, ${sum(replica)} to the replica, ${token} for tokens.`,
-    `Requests per replicated resource: ${eventPath ?? '–'} on the event path, ${bulkPath ?? '–'} on the bulk path.`,
+    `Requests per replicated resource: ${eventPath ?? '–'} on the event path, ${bulkPath ?? '–'} on the bulk path; ${perSweptRecord ?? '–'} per record swept.`,
     `Time: ${(report.durationMs / 1000).toFixed(1)} s.`,
+    ...(report.input.leftOut > 0 ? [`Consents of the input that were left out: ${report.input.leftOut}.`] : []),
+  ];
+  return [
+    ...(Object.keys(report.types).length > 0 ? done : ['Nothing was copied.']),
     ...report.problems.map((problem) => red(tell(problem, files))),
   ].join('\n');
 }
@@ -81,10 +87,10 @@ export function tell({ kind, input, index, type, message, count }: Problem, file
   const where = [
     input === undefined ? '' : (files[input - 1] ?? `input ${input}`),
     index === undefined ? '' : `entry ${index}`,
-    count === undefined ? '' : `${count} ×`,
     type ?? '',
   ].filter(Boolean);
-  return `Problem (${kind}): ${[...where, message].join(' ')}`;
+  const others = count === undefined ? '' : ` (and ${count - 1} more)`;
+  return `Problem (${kind}): ${[...where, message].join(' ')}${others}`;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {
@@ -93,10 +99,13 @@ function sum(counts: Readonly<Record<string, number>>): number {
 
 function tableOf(types: Report['types']): string[] {
   const rows = Object.entries(types).map(([type, counts]) => [type, ...COLUMNS.map((name) => String(counts[name]))]);
-  const total = (name: keyof TypeCounts): string => String(Object.values(types).reduce((all, counts) => all + counts[name], 0));
+  const total = (name: keyof TypeCounts): string =>
+    String(Object.values(types).reduce((all, counts) => all + counts[name], 0));
   const all = [['type', ...HEADS], ...rows, ['all', ...COLUMNS.map(total)]];
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
   return all.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
   );
 }

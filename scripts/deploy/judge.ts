@@ -64,7 +64,9 @@ function problemsOfBot(bot: BotRow, built: readonly Bundled[]): string[] {
   return [
     ...(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) ? [] : ['the name must be lower-case words joined by dashes']),
     ...(bundle ? [] : ['there is no bundle in dist/']),
-    ...(bundle && bundle.bytes > MAX_BUNDLE_BYTES ? [`the bundle has ${bundle.bytes} bytes, more than Medplum takes`] : []),
+    ...(bundle && bundle.bytes > MAX_BUNDLE_BYTES
+      ? [`the bundle has ${bundle.bytes} bytes, more than Medplum takes`]
+      : []),
     ...(Number.isInteger(timeoutSeconds) && timeoutSeconds >= 1 && timeoutSeconds <= 900
       ? []
       : ['timeoutSeconds must be 1 to 900, which is what Lambda allows']),
@@ -91,12 +93,18 @@ function problemsOfAccess(owner: string, access: readonly Access[]): string[] {
   return access.flatMap(({ resourceType, interaction, criteria }) => {
     const place = `${owner}: access to ${resourceType}`;
     // Variables of Medplum's policies, as any value would be there.
-    const concrete = criteria?.replaceAll('{control}', 'http://x').replaceAll(/%\w+\.id/g, '1').replaceAll(/%\w+/g, 'Patient/1');
-    const problem = concrete && (typeOf(concrete) === resourceType ? problemOfCriteria(concrete) : 'are of another type');
+    const concrete = criteria
+      ?.replaceAll('{control}', 'http://x')
+      .replaceAll(/%\w+\.id/g, '1')
+      .replaceAll(/%\w+/g, 'Patient/1');
+    const problem =
+      concrete && (typeOf(concrete) === resourceType ? problemOfCriteria(concrete) : 'are of another type');
     return [
       ...(isResourceType(resourceType) ? [] : [`${place}: there is no such type`]),
       ...(interaction.length > 0 ? [] : [`${place}: an entry without interactions would allow all`]),
-      ...interaction.filter((each) => !INTERACTIONS.includes(each)).map((each) => `${place}: ${each} is no interaction`),
+      ...interaction
+        .filter((each) => !INTERACTIONS.includes(each))
+        .map((each) => `${place}: ${each} is no interaction`),
       ...(problem ? [`${place}: the criteria "${criteria}" ${problem}`] : []),
     ];
   });
@@ -107,7 +115,9 @@ function loopsOf(bots: readonly BotRow[]): string[] {
   const startedBy = ({ access }: BotRow): BotRow[] => {
     const written = access.filter(({ interaction }) => interaction.some((each) => WRITES.includes(each)));
     return bots.filter(({ triggers }) =>
-      triggers.some(({ subscription }) => written.some(({ resourceType }) => subscription && typeOf(subscription.criteria) === resourceType))
+      triggers.some(({ subscription }) =>
+        written.some(({ resourceType }) => subscription && typeOf(subscription.criteria) === resourceType)
+      )
     );
   };
   const wayBack = (from: BotRow, to: BotRow, seen: readonly BotRow[]): BotRow[] | undefined => {
@@ -124,10 +134,14 @@ function loopsOf(bots: readonly BotRow[]): string[] {
   };
   return bots.flatMap((bot) => {
     const way = wayBack(bot, bot, []);
-    return way ? [`${bot.name}: its own writes would start it again (${[...way, bot].map(({ name }) => name).join(' → ')})`] : [];
+    return way
+      ? [`${bot.name}: its own writes would start it again (${[...way, bot].map(({ name }) => name).join(' → ')})`]
+      : [];
   });
 }
 
 function doubles(kind: string, names: readonly string[]): string[] {
-  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map((name) => `${kind} ${name}: is there twice`);
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map(
+    (name) => `${kind} ${name}: is there twice`
+  );
 }

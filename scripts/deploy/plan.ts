@@ -62,21 +62,29 @@ export interface Action {
  * @returns The steps, in the order in which they are safe: nothing runs before it has policy and code, and what starts a bot goes first.
  */
 export function planDeploy(wanted: readonly Wanted[], found: Found): Action[] {
+  const bots = [...found.bots].sort((a, b) => a.bot.id.localeCompare(b.bot.id));
+  const doubles = bots.filter(({ name }, index) => bots.findIndex((other) => other.name === name) < index);
+  const single = bots.filter((bot) => !doubles.includes(bot));
   // A Bot without a membership cannot be given one: only the server makes them, together with the Bot.
-  const whole: Found = { ...found, bots: found.bots.filter(({ membership }) => membership) };
+  const broken = single.filter(({ membership }) => !membership);
+  const whole: Found = { ...found, bots: single.filter(({ membership }) => membership) };
   const ids = idsOf(whole);
-  const steps = wanted.flatMap((row) => stepFor(row, whole, ids));
-  const broken = found.bots.filter(({ membership }) => !membership).flatMap((bot) => removalOf(bot, 'has no membership, so it would run with the rights of its caller', false));
-  const order = (a: Action, b: Action): number => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind);
-  const removals = removalsOf(wanted, whole);
-  return [...broken, ...removals.filter(({ isPrune }) => !isPrune), ...steps.sort(order), ...removals.filter(({ isPrune }) => isPrune)];
+  const steps = wanted.flatMap((row) => stepFor(row, wanted, whole, ids));
+  const surplus = removalsOf(wanted, whole);
+  const isStarter = ({ kind }: Action): boolean => kind === 'schedule' || kind === 'subscription';
+  return [
+    ...broken.flatMap((bot) => removalOf(bot, 'has no membership: it would run with the rights of its caller', false)),
+    ...surplus.filter((action) => !action.isPrune && isStarter(action)),
+    ...steps.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)),
+    ...surplus.filter((action) => !action.isPrune && !isStarter(action)),
+    ...doubles.flatMap((bot) => removalOf(bot, 'is there twice', false)),
+    ...surplus.filter(({ isPrune }) => isPrune),
+  ];
 }
 
 /** Everything of ours goes: what `undeploy` does. */
 export function planUndeploy(found: Found): Action[] {
-  return removalsOf([], found).concat(
-    found.bots.filter(({ membership }) => !membership).flatMap((bot) => removalOf(bot, 'undeployed', true))
-  );
+  return removalsOf([], found);
 }
 
 type Ids = ReadonlyMap<string, string>;
@@ -84,7 +92,9 @@ type Ids = ReadonlyMap<string, string>;
 function idsOf({ bots, policies, quotas }: Found): Ids {
   // The first in the order of ids is kept when there are several; all runs agree on which one that is.
   const first = (kind: Kind, type: string, rows: readonly Owned<Resource>[]): [string, string][] =>
-    byId(rows).reverse().map(({ owner, resource }) => [placeholder(kind, owner), `${type}/${resource.id}`]);
+    byId(rows)
+      .reverse()
+      .map(({ owner, resource }) => [placeholder(kind, owner), `${type}/${resource.id}`]);
   return new Map([
     ...first('policy', 'AccessPolicy', policies),
     ...first('quota', 'UserConfiguration', quotas),
@@ -110,12 +120,14 @@ export function resolve(properties: Properties, ids: Ids): Properties {
     if (Array.isArray(value)) {
       return value.map(replace);
     }
-    return value && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replace(each)])) : value;
+    return value && typeof value === 'object'
+      ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replace(each)]))
+      : value;
   };
   return replace(properties) as Properties;
 }
 
-function stepFor(row: Wanted, found: Found, ids: Ids): Action[] {
+function stepFor(row: Wanted, wanted: readonly Wanted[], found: Found, ids: Ids): Action[] {
   const { kind, owner, what, properties } = row;
   const bot = found.bots.find(({ name }) => ownerOfBot(name) === owner);
   const action = (verb: Action['verb'], why: readonly string[], id?: string): Action[] => [
@@ -134,29 +146,43 @@ function stepFor(row: Wanted, found: Found, ids: Ids): Action[] {
     case 'quota':
       return compare(byId(found.quotas).find((each) => each.owner === owner)?.resource);
     case 'operation':
-      return compare(byId(found.operations).find((each) => each.owner === owner && each.resource.code === what)?.resource);
+      return compare(
+        byId(found.operations).find((each) => each.owner === owner && each.resource.code === what)?.resource
+      );
     case 'subscription':
-      return compare(byId(found.subscriptions).find((each) => each.owner === owner && each.resource.criteria === what)?.resource);
+      return compare(
+        byId(found.subscriptions).find((each) => each.owner === owner && each.resource.criteria === what)?.resource
+      );
     case 'bot':
       return compare(bot?.bot);
     case 'membership':
       return compare(bot?.membership);
     case 'code':
-      return codeStep(row, found, bot);
+      return codeStep(row, wanted, bot);
     case 'schedule': {
       const now = bot?.bot.cronString;
-      return now === properties.cronString ? [] : action(now ? 'update' : 'create', now ? ['cronString'] : [], bot?.bot.id);
+      return now === properties.cronString
+        ? []
+        : action(now ? 'update' : 'create', now ? ['cronString'] : [], bot?.bot.id);
     }
   }
 }
 
 /** Also after a change of runtime: the bundle that runs in one is not yet in the other. */
-function codeStep({ kind, owner, what, properties }: Wanted, _found: Found, bot: FoundBot | undefined): Action[] {
-  if (bot && bot.version === properties.version) {
+function codeStep(row: Wanted, wanted: readonly Wanted[], found: FoundBot | undefined): Action[] {
+  const { kind, owner, what, properties } = row;
+  const runtime = wanted.find((other) => other.kind === 'bot' && other.owner === owner)?.properties.runtimeVersion;
+  const isElsewhere = found !== undefined && found.bot.runtimeVersion !== runtime;
+  if (found && !isElsewhere && found.version === properties.version) {
     return [];
   }
-  const why = bot?.version ? [`runs ${bot.version}`] : bot ? ['does not run'] : [];
-  return [{ verb: bot?.version ? 'update' : 'create', kind, owner, what, why, ...(bot && { id: bot.bot.id }), properties, isPrune: false }];
+  const why = !found
+    ? []
+    : isElsewhere
+      ? [`not yet in ${String(runtime)}`]
+      : [found.version ? `runs ${found.version}` : 'does not run'];
+  const verb = found?.version ? 'update' : 'create';
+  return [{ verb, kind, owner, what, why, ...(found && { id: found.bot.id }), properties, isPrune: false }];
 }
 
 /** Absent, empty and false are one thing; a reference is its target, whatever it is displayed as. */
@@ -191,23 +217,34 @@ function removalsOf(wanted: readonly Wanted[], found: Found): Action[] {
     isPrune: !isOwner.has(owner),
   });
   const why = (owner: string, other: string): string => (isOwner.has(owner) ? other : 'not in the manifest');
-  const surplus = <T extends Resource>(kind: Kind, rows: readonly Owned<T>[], whatOf: (resource: T) => string): Action[] => {
+  const surplus = <T extends Resource>(
+    kind: Kind,
+    rows: readonly Owned<T>[],
+    whatOf: (resource: T) => string
+  ): Action[] => {
     const kept = new Set<string>();
     return byId(rows).flatMap(({ owner, resource }) => {
       const what = whatOf(resource);
       const isWanted = wanted.some((row) => row.kind === kind && row.owner === owner && row.what === what);
       const isFirst = !kept.has(`${owner} ${what}`);
       kept.add(`${owner} ${what}`);
-      return isWanted && isFirst ? [] : [removal(kind, owner, what, why(owner, isWanted ? 'is there twice' : 'not in the manifest'), resource.id)];
+      return isWanted && isFirst
+        ? []
+        : [removal(kind, owner, what, why(owner, isWanted ? 'is there twice' : 'not in the manifest'), resource.id)];
     });
   };
   const gone = found.bots.filter(({ name }) => !isOwner.has(ownerOfBot(name)));
   const unscheduled = found.bots.filter(
-    ({ name, bot }) => bot.cronString && isOwner.has(ownerOfBot(name)) && !wanted.some((row) => row.kind === 'schedule' && row.owner === ownerOfBot(name))
+    ({ name, bot }) =>
+      bot.cronString &&
+      isOwner.has(ownerOfBot(name)) &&
+      !wanted.some((row) => row.kind === 'schedule' && row.owner === ownerOfBot(name))
   );
   return [
     ...unscheduled.map(({ name, bot }) => removal('schedule', ownerOfBot(name), '', 'not in the manifest', bot.id)),
-    ...gone.filter(({ bot }) => bot.cronString).map(({ name, bot }) => removal('schedule', ownerOfBot(name), '', 'not in the manifest', bot.id)),
+    ...gone
+      .filter(({ bot }) => bot.cronString)
+      .map(({ name, bot }) => removal('schedule', ownerOfBot(name), '', 'not in the manifest', bot.id)),
     ...surplus('subscription', found.subscriptions, ({ criteria }) => criteria),
     ...surplus('operation', found.operations, ({ code }) => code),
     ...gone.flatMap((bot) => removalOf(bot, 'not in the manifest', true).filter(({ kind }) => kind !== 'schedule')),

@@ -66,7 +66,10 @@ function wantedOfBot(bot: BotRow, manifest: Manifest, { systems, built, runtime 
   const cron = bot.triggers.find((trigger) => trigger.cron)?.cron;
   const quota = bot.quotaPerMinute;
   return [
-    row('policy', { name: `consent-sync bot ${bot.name}`, resource: bot.access.map((entry) => policyEntry(entry, systems)) }),
+    row('policy', {
+      name: `consent-sync bot ${bot.name}`,
+      resource: bot.access.map((entry) => policyEntry(entry, systems)),
+    }),
     ...(quota
       ? [row('quota', { name: `consent-sync bot ${bot.name}`, option: [{ id: 'fhirQuota', valueInteger: quota }] })]
       : []),

@@ -21,7 +21,12 @@ const UCUM = 'http://unitsofmeasure.org';
  */
 export function findings(
   faker: Faker,
-  context: { readonly patient: Made<Patient>; readonly encounter: Made<Encounter>; readonly at: Date; readonly circle: Circle }
+  context: {
+    readonly patient: Made<Patient>;
+    readonly encounter: Made<Encounter>;
+    readonly at: Date;
+    readonly circle: Circle;
+  }
 ): Made<Observation>[] {
   const { patient, encounter, at, circle } = context;
   return shapes(faker, circle).map((shape, index) => ({
@@ -47,13 +52,26 @@ function shapes(faker: Faker, circle: Circle): Shape[] {
     system: UCUM,
     code: unit,
   });
-  const pressure = (code: string, display: string, min: number, max: number): NonNullable<Observation['component']>[number] => ({
+  const pressure = (
+    code: string,
+    display: string,
+    min: number,
+    max: number
+  ): NonNullable<Observation['component']>[number] => ({
     code: concept('loinc', code, display),
     valueQuantity: quantity(min, max, 'mm[Hg]') ?? {},
   });
   return [
-    { category: CATEGORY.vital, code: concept('loinc', '8302-2', 'Body Height'), valueQuantity: quantity(60, 195, 'cm') ?? {} },
-    { category: CATEGORY.vital, code: concept('loinc', '29463-7', 'Body Weight'), valueQuantity: quantity(9, 110, 'kg') ?? {} },
+    {
+      category: CATEGORY.vital,
+      code: concept('loinc', '8302-2', 'Body Height'),
+      valueQuantity: quantity(60, 195, 'cm') ?? {},
+    },
+    {
+      category: CATEGORY.vital,
+      code: concept('loinc', '29463-7', 'Body Weight'),
+      valueQuantity: quantity(9, 110, 'kg') ?? {},
+    },
     {
       category: CATEGORY.vital,
       code: concept('loinc', '85354-9', 'Blood Pressure'),
@@ -67,7 +85,13 @@ function shapes(faker: Faker, circle: Circle): Shape[] {
       code: concept('loinc', '4548-4', 'Hemoglobin A1c/Hemoglobin.total in Blood'),
       valueQuantity: quantity(4, 9, '%') ?? {},
       interpretation: [concept('interpretation', 'H', 'High')],
-      referenceRange: [{ low: { value: 4, unit: '%', system: UCUM, code: '%' }, high: { value: 5.6, unit: '%', system: UCUM, code: '%' }, text: `Range of ${circle.clinic}` }],
+      referenceRange: [
+        {
+          low: { value: 4, unit: '%', system: UCUM, code: '%' },
+          high: { value: 5.6, unit: '%', system: UCUM, code: '%' },
+          text: `Range of ${circle.clinic}`,
+        },
+      ],
     },
     {
       category: CATEGORY.social,

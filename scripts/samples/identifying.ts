@@ -47,14 +47,26 @@ export function identifyingStrings(input: Resource): IdentifyingString[] {
   visit(input, (key, value, parent) => {
     if (isHumanName(key, value)) {
       const { text, family, given } = value;
-      add('name', text, family, given, typeof family === 'string' ? firstsOf(given).map((first) => `${first} ${family}`) : []);
+      add(
+        'name',
+        text,
+        family,
+        given,
+        typeof family === 'string' ? firstsOf(given).map((first) => `${first} ${family}`) : []
+      );
     } else if (isAddress(key, value)) {
       add('address', value['text'], value['line'], value['city'], value['district'], value['postalCode']);
     } else if (key === 'identifier') {
       add('identifier', ...listOf(value).map((one) => one['value']));
     } else if (key === 'telecom') {
       add('telecom', ...listOf(value).map((one) => one['value']));
-    } else if (key === 'id' && typeof value === 'string' && 'resourceType' in parent && /\d/.test(value) && value.length >= 8) {
+    } else if (
+      key === 'id' &&
+      typeof value === 'string' &&
+      'resourceType' in parent &&
+      /\d/.test(value) &&
+      value.length >= 8
+    ) {
       add('identifier', value);
     } else if (key === 'birthDate' || key === 'deceasedDateTime') {
       add('birth-date', value);
@@ -108,7 +120,11 @@ function isTree(value: unknown): value is Tree {
 }
 
 function isHumanName(key: string, value: unknown): value is Tree {
-  return (key === 'name' || key.endsWith('HumanName')) && isTree(value) && ('family' in value || 'given' in value || 'text' in value);
+  return (
+    (key === 'name' || key.endsWith('HumanName')) &&
+    isTree(value) &&
+    ('family' in value || 'given' in value || 'text' in value)
+  );
 }
 
 function isAddress(key: string, value: unknown): value is Tree {
@@ -116,5 +132,10 @@ function isAddress(key: string, value: unknown): value is Tree {
 }
 
 function plain(div: unknown): string {
-  return typeof div === 'string' ? div.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ').trim() : '';
+  return typeof div === 'string'
+    ? div
+        .replace(/<[^>]*>/g, ' ')
+        .replace(/\s+/g, ' ')
+        .trim()
+    : '';
 }

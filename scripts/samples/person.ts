@@ -69,7 +69,16 @@ export function person(faker: Faker, index: number): Made<Patient> {
     birthDate: birthDateOf(faker, kind),
     ...(kind === 'deceased' && { deceasedDateTime: instantText(pastInstant(faker, 1)) }),
     address: [
-      { use: 'home', text: `${line}, ${city}, MA ${postalCode}`, line: [line], city, district: `${faker.person.lastName()} County`, state: 'MA', postalCode, country: 'US' },
+      {
+        use: 'home',
+        text: `${line}, ${city}, MA ${postalCode}`,
+        line: [line],
+        city,
+        district: `${faker.person.lastName()} County`,
+        state: 'MA',
+        postalCode,
+        country: 'US',
+      },
     ],
     maritalStatus: concept('marital', 'M', 'Married'),
     multipleBirthBoolean: false,
@@ -78,7 +87,11 @@ export function person(faker: Faker, index: number): Made<Patient> {
         relationship: [concept('contactRole', 'N', 'Next-of-Kin')],
         name: relative,
         telecom: [{ system: 'phone', value: faker.phone.number({ style: 'national' }) }],
-        address: { line: [faker.location.streetAddress()], city: faker.location.city(), postalCode: faker.location.zipCode('#####') },
+        address: {
+          line: [faker.location.streetAddress()],
+          city: faker.location.city(),
+          postalCode: faker.location.zipCode('#####'),
+        },
       },
     ],
     communication: [{ language: { coding: [{ ...coding('v2', 'en-US', 'English'), system: 'urn:ietf:bcp:47' }] } }],
@@ -101,5 +114,8 @@ function nameOf(faker: Faker, kind: Kind, gender: 'female' | 'male'): { given: s
 
 function birthDateOf(faker: Faker, kind: Kind): string {
   const age = kind === 'over-89' ? { min: 91, max: 101 } : { min: 1, max: 85 };
-  return faker.date.birthdate({ mode: 'age', ...age }).toISOString().slice(0, 10);
+  return faker.date
+    .birthdate({ mode: 'age', ...age })
+    .toISOString()
+    .slice(0, 10);
 }

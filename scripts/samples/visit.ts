@@ -43,7 +43,9 @@ export function visit(faker: Faker, patient: Made<Patient>, circle: Circle): { e
       },
     ],
     period,
-    reasonCode: [{ ...concept('snomed', reasonCode, reasonDisplay), text: `${circle.fullName} asks about ${reasonDisplay}` }],
+    reasonCode: [
+      { ...concept('snomed', reasonCode, reasonDisplay), text: `${circle.fullName} asks about ${reasonDisplay}` },
+    ],
     location: [{ location: { display: circle.ward } }],
     serviceProvider: { display: circle.clinic },
   };

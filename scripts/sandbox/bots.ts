@@ -5,8 +5,9 @@ import { executeEvent } from './audit.ts';
 import type { Trace } from './audit.ts';
 import { runInVmContext } from './bot-runtime.ts';
 import type { BotResult } from './bot-runtime.ts';
+import { systemCaller } from './caller.ts';
+import type { Backend } from './caller.ts';
 import type { Callers } from './callers.ts';
-import type { Backend } from './repository.ts';
 import { StrictRepository } from './repository.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -130,15 +131,7 @@ export class Bots {
     const { clock, saveAuditEvents } = this.#backend;
     const event = executeEvent({ ...run, bot, requester, input, subscription, trace }, clock.iso());
     if (event && saveAuditEvents) {
-      await new StrictRepository(this.#backend, {
-        author: createReference(bot),
-        membershipId: 'system',
-        admin: true,
-        policy: undefined,
-        trace,
-        extended: true,
-        system: true,
-      }).createResource(event);
+      await new StrictRepository(this.#backend, systemCaller(createReference(bot), trace)).createResource(event);
     }
   }
 }

@@ -1,9 +1,9 @@
 import { badRequest, createReference, OperationOutcomeError } from '@medplum/core';
 import type { WithId } from '@medplum/core';
 import type { AccessPolicy, ClientApplication, ProjectMembership, Reference, Resource } from '@medplum/fhirtypes';
-import type { Trace } from './audit.ts';
 import { unite } from './access.ts';
-import type { Caller } from './repository.ts';
+import type { Trace } from './audit.ts';
+import type { Caller } from './caller.ts';
 import type { Store } from './store.ts';
 import type { Tokens } from './tokens.ts';
 

@@ -1,14 +1,17 @@
 import {
   badRequest,
+  convertToSearchableTokens,
   deriveIdentifierSearchParameter,
+  evalFhirPathTyped,
   getSearchParameter,
-  globalSchema,
   matchesSearchRequest,
   OperationOutcomeError,
+  splitSearchOnComma,
+  toTypedValue,
 } from '@medplum/core';
 import type { Filter } from '@medplum/core';
-import type { Resource, ResourceType } from '@medplum/fhirtypes';
-import { termsForFilter } from './terms.ts';
+import type { Resource, ResourceType, SearchParameter } from '@medplum/fhirtypes';
+import { termsForFilter, tokenTerm } from './terms.ts';
 import type { Row } from './table.ts';
 
 /** One filter, ready to run: how to check a row, and how to find candidates without looking at all of them. */
@@ -54,7 +57,7 @@ function compileParameter(type: string, filter: Filter): Criterion {
     throw new OperationOutcomeError(badRequest(`Unknown search parameter: ${filter.code}`));
   }
   if (filter.operator === 'identifier') {
-    return compileIdentifierOf(type, filter);
+    return compileIdentifierOf(param, filter);
   }
   if (filter.operator !== 'missing' && !MATCHED_TYPES.includes(param.type)) {
     throw refuse(`${filter.code} (${param.type})`);
@@ -64,22 +67,20 @@ function compileParameter(type: string, filter: Filter): Criterion {
   return { matches: (_row, resource) => matchesSearchRequest(resource, request), ...(terms && { terms }) };
 }
 
-/** `subject:identifier=system|value`: core derives a token parameter for it, but its matcher only sees indexed parameters. */
-function compileIdentifierOf(type: string, filter: Filter): Criterion {
-  const param = getSearchParameter(type, filter.code);
-  const derived = param && deriveIdentifierSearchParameter(param);
-  const params = globalSchema.types[type]?.searchParams;
-  if (!derived || !params) {
-    throw refuse(filter.code);
-  }
-  params[derived.code] ??= derived;
-  const request = {
-    resourceType: type as ResourceType,
-    filters: [{ ...filter, code: derived.code, operator: 'eq' as const }],
+/** `subject:identifier=system|value`. Core derives the parameter, but its matcher only knows parameters that are indexed. */
+function compileIdentifierOf(param: SearchParameter, filter: Filter): Criterion {
+  const expression = deriveIdentifierSearchParameter(param).expression ?? '';
+  const wanted = splitSearchOnComma(filter.value).map((value) => {
+    const bar = value.indexOf('|');
+    return { system: bar < 0 ? undefined : value.slice(0, bar), code: value.slice(bar + 1) };
+  });
+  return {
+    matches: (_row, resource) =>
+      convertToSearchableTokens(evalFhirPathTyped(expression, [toTypedValue(resource)])).some((token) =>
+        wanted.some(({ system, code }) => token.value === code && (system === undefined || (token.system ?? '') === system))
+      ),
+    terms: wanted.map(({ code }) => tokenTerm(code)),
   };
-  const codes = filter.value.split(',').map((value) => value.slice(value.indexOf('|') + 1));
-  const terms = codes.every((code) => code !== '') ? codes.map((code) => `t:${code.toLowerCase()}`) : undefined;
-  return { matches: (_row, resource) => matchesSearchRequest(resource, request), ...(terms && { terms }) };
 }
 
 /** The real server compares the column with the instant that the value begins (`search.ts`, date filter of a timestamp column). */

@@ -3,9 +3,10 @@ import type { WithId } from '@medplum/core';
 import type { Binary, Bot } from '@medplum/fhirtypes';
 import type { Bots } from './bots.ts';
 import type { BotResult } from './bot-runtime.ts';
+import type { Backend, Caller } from './caller.ts';
 import { parseBody, sendJson, sendResource } from './http.ts';
 import type { SandboxRequest, SandboxResponse } from './http.ts';
-import type { Backend, Caller, StrictRepository } from './repository.ts';
+import type { StrictRepository } from './repository.ts';
 
 /** The id in an `$execute` path: undefined for `Bot/$execute`. A path after it is accepted and ignored (platform.md §3.11). */
 const PATH = /^\/?Bot(?:\/([^/]+))?\/(?:\$|%24)execute(?:\/.*)?$/;
@@ -76,14 +77,23 @@ function respond(request: SandboxRequest, result: BotResult, backend: Backend): 
     return sendBinary(request, value as Binary, backend, getStatus(outcome));
   }
   const mirrored = [ContentType.TEXT, ContentType.HL7_V2].find((type) => type === request.headers['content-type']);
-  if (typeof value === 'object' || typeof value === 'boolean') {
-    return { ...sendJson(getStatus(outcome), value), ...(mirrored && { headers: { 'Content-Type': mirrored } }) };
+  const body = bodyOf(value);
+  if (body === undefined) {
+    return sendJson(500, { msg: 'Internal Server Error' });
   }
-  return {
-    status: getStatus(outcome),
-    headers: { 'Content-Type': `${mirrored ?? ContentType.JSON}; charset=utf-8` },
-    body: String(value),
-  };
+  return { status: getStatus(outcome), headers: { 'Content-Type': `${mirrored ?? ContentType.JSON}; charset=utf-8` }, body };
+}
+
+/** What Express sends for a value; undefined for what it fails on (platform.md §3.10). */
+function bodyOf(value: unknown): string | undefined {
+  if (typeof value === 'string' || typeof value === 'number') {
+    return String(value);
+  }
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A Binary goes out raw on GET, unless FHIR JSON is asked for (platform.md §9.2). */

@@ -1,81 +1,17 @@
-import {
-  allOk,
-  applyPatch,
-  badRequest,
-  deepEquals,
-  fhirpathPatchTypedValue,
-  forbidden,
-  getStatus,
-  gone,
-  isGone,
-  isUUID,
-  normalizeOperationOutcome,
-  notFound,
-  OperationOutcomeError,
-  parseFhirPathPatchParameters,
-  preconditionFailed,
-  toTypedValue,
-  validateResource,
-  validateResourceType,
-} from '@medplum/core';
+import { badRequest, forbidden, normalizeOperationOutcome, notFound, OperationOutcomeError } from '@medplum/core';
 import type { Operation, SearchRequest, WithId } from '@medplum/core';
 import { FhirRepository, getExtraEntries } from '@medplum/fhir-router';
-import type {
-  CreateResourceOptions,
-  ReadHistoryOptions,
-  TransactionOptions,
-  UpdateResourceOptions,
-} from '@medplum/fhir-router';
-import type {
-  Binary,
-  Bundle,
-  BundleEntry,
-  OperationOutcome,
-  Parameters,
-  Reference,
-  Resource,
-  ResourceType,
-} from '@medplum/fhirtypes';
+import type { CreateResourceOptions, ReadHistoryOptions, UpdateResourceOptions } from '@medplum/fhir-router';
+import type { Bundle, BundleEntry, OperationOutcome, Parameters, Reference, Resource } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
-import { maySome, permission, visible } from './access.ts';
-import type { Access } from './access.ts';
-import { restEvent } from './audit.ts';
-import type { AuditedInteraction, Trace } from './audit.ts';
-import type { SandboxClock } from './clock.ts';
-import { compartmentsOf } from './compartment.ts';
-import type { Quota } from './quota.ts';
-import { restoreFields, satisfiesConstraints } from './fields.ts';
-import { resolveConditionalReferences } from './references.ts';
+import type { AuditedInteraction } from './audit.ts';
+import { Auditor } from './auditor.ts';
+import type { Backend, Caller } from './caller.ts';
+import { patchResource } from './patch.ts';
+import { Reader } from './reader.ts';
 import { linksOf, runSearch, subset } from './search.ts';
-import type { Change, Store } from './store.ts';
-import type { Row } from './table.ts';
 import { Transaction } from './transaction.ts';
-import type { Version } from './version.ts';
-
-/** What all repositories of one server share. */
-export interface Backend {
-  readonly store: Store;
-  readonly clock: SandboxClock;
-  readonly quota: Quota;
-  readonly projectId: string;
-  /** Ends with a slash. Known once the server listens. */
-  readonly baseUrl: string;
-  readonly saveAuditEvents: boolean;
-  /** Hears of each committed change, in the order of versions, before anyone else can write. */
-  onCommit(changes: readonly Change[], trace: Trace): void;
-}
-
-/** On whose behalf a repository acts. */
-export interface Caller extends Access {
-  readonly author: Reference;
-  /** Whose quota is used. */
-  readonly membershipId: string;
-  readonly trace: Trace;
-  /** Whether the caller sees `meta.author`, `project` and `compartment` (header `X-Medplum: extended`). */
-  readonly extended: boolean;
-  /** The operator's own hands: no AuditEvents, no quota, and copies that may be changed. */
-  readonly system: boolean;
-}
+import { Writer } from './writer.ts';
 
 const MAX_HISTORY = 1_000;
 const DEFAULT_HISTORY = 100;
@@ -91,12 +27,16 @@ export class StrictRepository extends FhirRepository {
   readonly #backend: Backend;
   readonly #caller: Caller;
   readonly #transaction: Transaction | undefined;
+  readonly #reader: Reader;
+  readonly #auditor: Auditor;
 
   constructor(backend: Backend, caller: Caller, transaction?: Transaction) {
     super();
     this.#backend = backend;
     this.#caller = caller;
     this.#transaction = transaction;
+    this.#reader = new Reader(backend, caller);
+    this.#auditor = new Auditor(backend, caller);
   }
 
   setMode(): void {
@@ -107,15 +47,12 @@ export class StrictRepository extends FhirRepository {
     return randomUUID();
   }
 
-  async withTransaction<TResult>(
-    callback: (repository: this) => Promise<TResult>,
-    _options?: TransactionOptions
-  ): Promise<TResult> {
+  /** Runs a callback whose writes all happen or none. Within a transaction, it becomes a part of that. */
+  async withTransaction<TResult>(callback: (repository: this) => Promise<TResult>): Promise<TResult> {
     if (this.#transaction) {
       return callback(this);
     }
-    const { store } = this.#backend;
-    return store.lock.run(async () => {
+    return this.#backend.store.lock.run(async () => {
       const transaction = new Transaction();
       try {
         const result = await callback(new StrictRepository(this.#backend, this.#caller, transaction) as this);
@@ -131,20 +68,12 @@ export class StrictRepository extends FhirRepository {
   async createResource<T extends Resource>(resource: T, options?: CreateResourceOptions): Promise<WithId<T>> {
     this.#consume(100);
     const id = options?.assignedId && resource.id ? resource.id : this.generateId();
-    return this.#write(async (repository) => {
-      const created = await repository.#put({ ...resource, id }, undefined, 'create');
-      repository.#audit('create', created);
-      return created;
-    });
+    return this.#write('create', (writer) => writer.create({ ...resource, id }));
   }
 
   async updateResource<T extends Resource>(resource: T, options?: UpdateResourceOptions): Promise<WithId<T>> {
     this.#consume(100);
-    return this.#write(async (repository) => {
-      const updated = await repository.#update(resource, options?.ifMatch);
-      repository.#audit('update', updated);
-      return updated;
-    });
+    return this.#write('update', (writer) => writer.update(resource, options?.ifMatch));
   }
 
   /** `If-Match` is ignored here, as on the real server (platform.md §12.1): lock a patch with its `test` operation. */
@@ -154,29 +83,27 @@ export class StrictRepository extends FhirRepository {
     patch: Operation[] | Parameters
   ): Promise<WithId<T>> {
     this.#consume(100);
-    return this.#write(async (repository) => {
-      const patched = structuredClone(repository.#find<T>(resourceType, id));
-      applyAnyPatch(patched, patch);
-      if (patched.resourceType !== resourceType || patched.id !== id) {
-        throw new OperationOutcomeError(badRequest('Incorrect ID'));
-      }
-      const updated = await repository.#update(patched, undefined);
-      repository.#audit('patch', updated);
-      return updated;
+    return this.#write('patch', async (writer) => {
+      const patched = structuredClone(this.#reader.find<T>(resourceType, id));
+      patchResource(patched, patch);
+      return writer.update(patched, undefined);
     });
   }
 
   async deleteResource(resourceType: string, id: string): Promise<void> {
     this.#consume(100);
-    await this.#write(async (repository) => repository.#delete(resourceType, id));
+    await this.withTransaction(async (repository) => {
+      const deleted = repository.#writer().delete(resourceType, id);
+      if (deleted) {
+        repository.#audit('delete', deleted);
+      }
+    });
   }
 
   async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
     this.#consume(1);
     await this.#settled();
-    const resource = this.#find<T>(resourceType, id);
-    this.#audit('read', resource);
-    return this.#give(resource);
+    return this.#read<T>(resourceType, id);
   }
 
   async readReference<T extends Resource>(reference: Reference<T>): Promise<WithId<T>> {
@@ -191,11 +118,9 @@ export class StrictRepository extends FhirRepository {
     this.#consume(Math.max(references.length, 1));
     await this.#settled();
     return references.map(({ reference }) => {
+      const [type = '', id = ''] = reference?.split('/') ?? [];
       try {
-        const [type = '', id = ''] = reference?.split('/') ?? [];
-        const resource = this.#find<T>(type, id);
-        this.#audit('read', resource);
-        return this.#give(resource);
+        return this.#read<T>(type, id);
       } catch (error) {
         return error instanceof Error ? error : new OperationOutcomeError(normalizeOperationOutcome(error));
       }
@@ -209,17 +134,17 @@ export class StrictRepository extends FhirRepository {
   ): Promise<Bundle<WithId<T>>> {
     this.#consume(10);
     await this.#settled();
-    const live = this.#findUnlessGone(resourceType, id, 'history');
-    const versions = [...(this.#row(resourceType, id)?.versions ?? [])].reverse();
-    const from = Math.max(0, options?.offset ?? 0);
-    const page = versions.slice(from, from + Math.min(options?.limit ?? DEFAULT_HISTORY, MAX_HISTORY));
+    const live = this.#reader.findUnlessGone(resourceType, id, 'history');
     if (live) {
       this.#audit('history', live);
     }
+    const versions = this.#backend.store.row(resourceType, id)?.versions.toReversed() ?? [];
+    const from = Math.max(0, options?.offset ?? 0);
+    const page = versions.slice(from, from + Math.min(options?.limit ?? DEFAULT_HISTORY, MAX_HISTORY));
     return {
       resourceType: 'Bundle',
       type: 'history',
-      entry: page.map((version) => this.#historyEntry<T>(resourceType, id, version)),
+      entry: page.map((version) => this.#reader.historyEntry<T>(resourceType, id, version)),
       total: versions.length,
     };
   }
@@ -227,8 +152,9 @@ export class StrictRepository extends FhirRepository {
   async readVersion<T extends Resource>(resourceType: string, id: string, versionId: string): Promise<WithId<T>> {
     this.#consume(1);
     await this.#settled();
-    this.#findUnlessGone(resourceType, id, 'vread');
-    const version = this.#row(resourceType, id)?.versions.find((candidate) => candidate.versionId === versionId);
+    this.#reader.findUnlessGone(resourceType, id, 'vread');
+    const { versions = [] } = this.#backend.store.row(resourceType, id) ?? {};
+    const version = versions.find((candidate) => candidate.versionId === versionId);
     if (!version) {
       throw new OperationOutcomeError(notFound);
     }
@@ -236,31 +162,29 @@ export class StrictRepository extends FhirRepository {
       // The real server tries to parse the empty content of the tombstone (platform.md §8.1).
       throw new OperationOutcomeError(badRequest('Unexpected end of JSON input'));
     }
-    return this.#give(version.resource as WithId<T>);
+    return this.#reader.show(version.resource as WithId<T>);
   }
 
   async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
     this.#consume(20);
     await this.#settled();
-    const { store, baseUrl } = this.#backend;
-    const result = runSearch(store, request, this.#caller);
-    const resources = result.rows.map((row) => this.#found<T>(request.resourceType, row));
+    const result = runSearch(this.#backend.store, request, this.#caller);
+    const resources = result.rows.map((row) => this.#reader.showRow<T>(request.resourceType, row));
+    const fullUrl = (type: string, id: string): string => this.#reader.fullUrl(type, id);
     const entry = resources.map((resource): BundleEntry<WithId<T>> => ({
-      fullUrl: this.#fullUrl(resource.resourceType, resource.id),
+      fullUrl: fullUrl(resource.resourceType, resource.id),
       search: { mode: 'match' },
       resource,
     }));
     if (request.include || request.revInclude) {
-      await getExtraEntries(this, request, resources, entry as BundleEntry[], {
-        fullUrl: (type, id) => this.#fullUrl(type, id),
-      });
+      await getExtraEntries(this, request, resources, entry as BundleEntry[], { fullUrl });
     }
     return {
       resourceType: 'Bundle',
       type: 'searchset',
-      ...(entry.length > 0 && { entry: entry.map((item) => this.#reduced(item, request)) }),
+      ...(entry.length > 0 && { entry: entry.map((item) => reduced(item, request)) }),
       ...(result.total !== undefined && { total: result.total }),
-      link: linksOf(result, baseUrl),
+      link: linksOf(result, this.#backend.baseUrl),
     };
   }
 
@@ -277,6 +201,19 @@ export class StrictRepository extends FhirRepository {
     return found;
   }
 
+  /**
+   * Removes a resource with all its versions. Only for project admins; the AccessPolicy is not asked (platform.md §8.3).
+   * @throws OperationOutcomeError 403 for others.
+   */
+  async expungeResource(resourceType: string, id: string): Promise<void> {
+    if (!this.#caller.admin) {
+      throw new OperationOutcomeError(forbidden);
+    }
+    await this.withTransaction(async (repository) => {
+      repository.#transaction?.did(this.#backend.store.table(resourceType).expunge(id));
+    });
+  }
+
   /** Conditional updates ignore `If-Match`, as on the real server (platform.md §12.1). */
   override async conditionalUpdate<T extends Resource>(
     resource: T,
@@ -286,149 +223,46 @@ export class StrictRepository extends FhirRepository {
     return super.conditionalUpdate(resource, search, options?.assignedId ? { assignedId: true } : {});
   }
 
-  /** Removes a resource with all its versions. No policy, no event: see `platform.md` §8.3. */
-  async expungeResource(resourceType: string, id: string): Promise<void> {
-    await this.#write(async (repository) => {
-      repository.#transaction?.did(this.#backend.store.table(resourceType).expunge(id));
+  async #write<T extends Resource>(
+    interaction: AuditedInteraction,
+    work: (writer: Writer) => Promise<WithId<T>>
+  ): Promise<WithId<T>> {
+    return this.withTransaction(async (repository) => {
+      const written = await work(repository.#writer());
+      repository.#audit(interaction, written);
+      return this.#reader.show(written);
     });
   }
 
-  async #write<R>(work: (repository: StrictRepository) => Promise<R>): Promise<R> {
-    return this.#give(await this.withTransaction((repository) => work(repository)));
+  #writer(): Writer {
+    const transaction = this.#transaction as Transaction;
+    return new Writer(this.#backend, this.#caller, this.#reader, transaction, (request) => this.searchResources(request));
   }
 
   #commit(transaction: Transaction): void {
-    const { store } = this.#backend;
+    const { store, onCommit } = this.#backend;
     for (const audit of transaction.audits) {
-      this.#putAudit(audit());
+      this.#auditor.put(audit());
     }
-    this.#backend.onCommit(transaction.changes, this.#caller.trace);
-    store.compact([...transaction.changes.map((change) => change.type), 'AuditEvent']);
+    onCommit(transaction.changes, this.#caller.trace);
+    store.compact(new Set(transaction.changes.map((change) => change.type)));
   }
 
+  /** Waits until what was begun before is committed or undone. */
   async #settled(): Promise<void> {
     if (!this.#transaction) {
       await this.#backend.store.lock.passed();
     }
   }
 
-  async #update<T extends Resource>(resource: T, ifMatch: string | undefined): Promise<WithId<T>> {
-    const { id } = resource;
-    if (!id) {
-      throw new OperationOutcomeError(badRequest('Missing id'));
-    }
-    if (!isUUID(id)) {
-      throw new OperationOutcomeError(badRequest('Invalid id'));
-    }
-    this.#require('update', resource.resourceType);
-    // A deleted resource may be written again (platform.md §8.2); one that never was may not.
-    const existing = this.#findUnlessGone<T>(resource.resourceType, id, 'update');
-    if (ifMatch && existing?.meta?.versionId !== ifMatch) {
-      throw new OperationOutcomeError(preconditionFailed);
-    }
-    return this.#put({ ...resource, id }, existing, 'update');
+  #read<T extends Resource>(type: string, id: string): WithId<T> {
+    const resource = this.#reader.find<T>(type, id);
+    this.#audit('read', resource);
+    return this.#reader.show(resource);
   }
 
-  async #put<T extends Resource>(
-    resource: WithId<T>,
-    existing: WithId<T> | undefined,
-    interaction: 'create' | 'update'
-  ): Promise<WithId<T>> {
-    const { clock, projectId, store } = this.#backend;
-    validateResourceType(resource.resourceType);
-    this.#require(interaction, resource.resourceType);
-    if (store.row(resource.resourceType, resource.id) && interaction === 'create') {
-      throw new OperationOutcomeError(badRequest('Assigned ID is already in use'));
-    }
-    const next = restoreFields(this.#caller, this.#caller.system ? structuredClone(resource) : resource, existing);
-    await resolveConditionalReferences(next, (request) => this.searchResources(request));
-    next.meta = {
-      ...next.meta,
-      versionId: this.generateId(),
-      lastUpdated: store.timestamp(clock.now()),
-      author: this.#caller.author as Reference<never>,
-      project: projectId,
-    };
-    next.meta.compartment = compartmentsOf(next, projectId);
-    validateResource(next);
-    if (existing && deepEquals(JSON.parse(JSON.stringify(existing)), next)) {
-      return existing;
-    }
-    if (!satisfiesConstraints(permission(this.#caller, interaction, next), existing, next)) {
-      throw new OperationOutcomeError(forbidden);
-    }
-
-    const data = takeContent(next);
-    const previous = existing && store.row(next.resourceType, next.id)?.current;
-    const { version, undo } = store.put(next);
-    if (data) {
-      store.setContent(next.id, data);
-    }
-    this.#transaction?.did(undo, { interaction, type: next.resourceType, id: next.id, version, previous });
-    return version.resource as WithId<T>;
-  }
-
-  async #delete(type: string, id: string): Promise<void> {
-    const { clock, store } = this.#backend;
-    const resource = this.#findUnlessGone(type, id, 'delete');
-    const version = this.#row(type, id)?.current;
-    if (!resource || !version) {
-      return;
-    }
-    const undo = store.bury(type, id, this.generateId(), store.timestamp(clock.now()));
-    this.#transaction?.did(undo, { interaction: 'delete', type, id, version, previous: version });
-    this.#audit('delete', resource);
-  }
-
-  /** @throws OperationOutcomeError 404, 410 or 403 in the order of the real server. */
-  #find<T extends Resource>(type: string, id: string): WithId<T> {
-    if (!isUUID(id)) {
-      throw new OperationOutcomeError(notFound);
-    }
-    validateResourceType(type);
-    this.#require('read', type);
-    const row = this.#row(type, id);
-    if (!row) {
-      throw new OperationOutcomeError(notFound);
-    }
-    const { resource } = row.current;
-    if (!resource) {
-      throw new OperationOutcomeError(gone);
-    }
-    if (!permission(this.#caller, 'read', resource)) {
-      throw new OperationOutcomeError(notFound);
-    }
-    return resource as WithId<T>;
-  }
-
-  /** As `#find`, and checks that the policy permits the interaction on what is found. Undefined if it is deleted. */
-  #findUnlessGone<T extends Resource>(
-    type: string,
-    id: string,
-    interaction: 'update' | 'delete' | 'history' | 'vread'
-  ): WithId<T> | undefined {
-    try {
-      const resource = this.#find<T>(type, id);
-      if (!permission(this.#caller, interaction, resource)) {
-        throw new OperationOutcomeError(forbidden);
-      }
-      return resource;
-    } catch (error) {
-      if (isGone(normalizeOperationOutcome(error))) {
-        return undefined;
-      }
-      throw error;
-    }
-  }
-
-  #row(type: string, id: string): Row | undefined {
-    return this.#backend.store.row(type, id);
-  }
-
-  #require(interaction: 'create' | 'read' | 'update', type: string): void {
-    if (!maySome(this.#caller, interaction, type)) {
-      throw new OperationOutcomeError(forbidden);
-    }
+  #audit(interaction: AuditedInteraction, resource: Resource): void {
+    this.#auditor.record(interaction, resource, this.#transaction);
   }
 
   #consume(points: number): void {
@@ -436,101 +270,10 @@ export class StrictRepository extends FhirRepository {
       this.#backend.quota.consume(this.#caller.membershipId, points);
     }
   }
-
-  /** AuditEvents are written with the caller's own policy: a caller who may not create one is not audited (platform.md §4.3). */
-  #audit(interaction: AuditedInteraction, resource: Resource): void {
-    const { baseUrl, clock, saveAuditEvents } = this.#backend;
-    const { author, system, trace } = this.#caller;
-    if (!saveAuditEvents || system || resource.resourceType === 'AuditEvent' || !maySome(this.#caller, 'create', 'AuditEvent')) {
-      return;
-    }
-    const make = (): ReturnType<typeof restEvent> =>
-      restEvent(interaction, resource, author, trace, clock.iso(), baseUrl);
-    if (this.#transaction) {
-      this.#transaction.audits.push(make);
-    } else {
-      this.#putAudit(make());
-    }
-  }
-
-  #putAudit(event: Resource): void {
-    const { clock, projectId, store } = this.#backend;
-    const meta = {
-      versionId: this.generateId(),
-      lastUpdated: store.timestamp(clock.now()),
-      author: this.#caller.author as Reference<never>,
-      project: projectId,
-      compartment: compartmentsOf(event, projectId),
-    };
-    store.put({ ...event, id: this.generateId(), meta });
-  }
-
-  #give<R>(value: R): R {
-    if (typeof value !== 'object' || value === null || !('resourceType' in value)) {
-      return value;
-    }
-    const shown = visible(value as Resource, this.#caller, this.#caller.extended);
-    return (this.#caller.system ? structuredClone(shown) : shown) as R;
-  }
-
-  #found<T extends Resource>(type: string, { id, current }: Row): WithId<T> {
-    return this.#give(
-      (current.resource ?? { resourceType: type as ResourceType, id, meta: { lastUpdated: current.lastUpdated } }) as WithId<T>
-    );
-  }
-
-  #reduced<T extends Resource>(entry: BundleEntry<T>, request: SearchRequest): BundleEntry<T> {
-    return entry.resource && (request.fields || request.summary)
-      ? { ...entry, resource: subset(entry.resource, request) }
-      : entry;
-  }
-
-  #fullUrl(type: string, id: string): string {
-    return `${this.#backend.baseUrl}fhir/R4/${type}/${id}`;
-  }
-
-  #historyEntry<T extends Resource>(type: string, id: string, version: Version): BundleEntry<WithId<T>> {
-    const outcome: OperationOutcome = version.resource
-      ? allOk
-      : {
-          resourceType: 'OperationOutcome',
-          id: 'gone',
-          issue: [
-            { severity: 'error', code: 'deleted', details: { text: `Deleted on ${version.lastUpdated}` } },
-          ],
-        };
-    return {
-      fullUrl: this.#fullUrl(type, id),
-      request: { method: 'GET', url: `${type}/${id}/_history/${version.versionId}` },
-      response: { status: getStatus(outcome).toString(), outcome },
-      ...(version.resource && { resource: this.#give(version.resource as WithId<T>) }),
-    };
-  }
 }
 
-/** @throws OperationOutcomeError 400 if an operation fails, `test` included. Nothing is written then. */
-function applyAnyPatch(resource: Resource, patch: Operation[] | Parameters): void {
-  try {
-    if (!Array.isArray(patch)) {
-      fhirpathPatchTypedValue(toTypedValue(resource), parseFhirPathPatchParameters(patch));
-      return;
-    }
-    const failures = applyPatch(resource, patch).filter((failure) => failure !== null);
-    if (failures.length > 0) {
-      throw new OperationOutcomeError(badRequest(failures.map((failure) => failure.message).join('\n')));
-    }
-  } catch (error) {
-    throw new OperationOutcomeError(normalizeOperationOutcome(error));
-  }
-}
-
-/** Takes the data out of a Binary: the real server keeps it elsewhere. */
-function takeContent(resource: Resource): Uint8Array | undefined {
-  const binary = resource as Binary;
-  if (binary.resourceType !== 'Binary' || !binary.data) {
-    return undefined;
-  }
-  const bytes = Buffer.from(binary.data, 'base64');
-  delete binary.data;
-  return bytes;
+function reduced<T extends Resource>(entry: BundleEntry<T>, request: SearchRequest): BundleEntry<T> {
+  return entry.resource && (request.fields || request.summary)
+    ? { ...entry, resource: subset(entry.resource, request) }
+    : entry;
 }

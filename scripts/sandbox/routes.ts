@@ -13,6 +13,7 @@ import { FhirRouter } from '@medplum/fhir-router';
 import type { FhirRequest, HttpMethod } from '@medplum/fhir-router';
 import type { Binary, OperationOutcome, Project, Resource } from '@medplum/fhirtypes';
 import type { Bots } from './bots.ts';
+import type { Backend, Caller } from './caller.ts';
 import type { Callers } from './callers.ts';
 import { capabilityStatement } from './capabilities.ts';
 import { everything } from './everything.ts';
@@ -21,7 +22,6 @@ import { parseBody, sendJson, sendOutcome, sendResource } from './http.ts';
 import type { SandboxRequest, SandboxResponse } from './http.ts';
 import { tokenEndpoint } from './oauth.ts';
 import { StrictRepository } from './repository.ts';
-import type { Backend, Caller } from './repository.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What a request turned out to be, besides its answer. */
@@ -52,6 +52,10 @@ export class Routes {
     this.#router = new FhirRouter();
     this.#router.add('GET', '/Patient/:id/$everything', everything);
     this.#router.add('POST', '/Patient/:id/$everything', everything);
+    this.#router.add('POST', '/:resourceType/:id/$expunge', async ({ params }, repository) => {
+      await (repository as StrictRepository).expungeResource(params['resourceType'] ?? '', params['id'] ?? '');
+      return [allOk];
+    });
     this.#router.add('POST', '/:resourceType/$validate', async (request) => {
       validateResource(request.body as Resource);
       return [allOk];
@@ -164,11 +168,11 @@ export class Routes {
       resourceType: 'Binary',
       contentType: request.headers['content-type'] ?? 'application/octet-stream',
       ...(typeof context === 'string' && { securityContext: { reference: context } }),
-      ...(request.bytes.length > 0 && { data: request.bytes.toString('base64') }),
     };
     const saved = id
       ? await repository.updateResource<Binary>({ ...binary, id })
       : await repository.createResource<Binary>(binary);
+    backend.store.setContent(saved.id, request.bytes);
     return sendResource(id ? allOk : created, saved, backend.baseUrl);
   }
 

@@ -4,6 +4,7 @@ import type { Bot, Extension, Project, Resource, Subscription } from '@medplum/f
 import { randomUUID } from 'node:crypto';
 import type { Trace } from './audit.ts';
 import type { Bots } from './bots.ts';
+import type { Faults } from './faults.ts';
 import type { Change, Store } from './store.ts';
 import type { WorkCount } from './work-count.ts';
 
@@ -23,26 +24,26 @@ interface Job {
  * the order of versions, and up to twenty run at once, so an older version can finish last.
  */
 export class Subscriptions {
-  /** Decides which events are lost; set by the faults of the server. */
-  isLost: (change: Change) => boolean = () => false;
   readonly #queue: Job[] = [];
   readonly #store: Store;
   readonly #bots: Bots;
   readonly #work: WorkCount;
+  readonly #faults: Faults;
   #evaluation: Promise<void> = Promise.resolve();
   #running = 0;
 
-  constructor(store: Store, bots: Bots, work: WorkCount) {
+  constructor(store: Store, bots: Bots, work: WorkCount, faults: Faults) {
     this.#store = store;
     this.#bots = bots;
     this.#work = work;
+    this.#faults = faults;
   }
 
   /** Queues the jobs of a committed change. Evaluation is asynchronous in core, hence the chain: it keeps the order. */
   changed(change: Change, trace: Trace): void {
     const { resource } = change.version;
     const subscriptions = this.#active();
-    if (!resource || change.type === 'AuditEvent' || subscriptions.length === 0 || this.isLost(change)) {
+    if (!resource || change.type === 'AuditEvent' || subscriptions.length === 0 || this.#faults.loses(change)) {
       return;
     }
     const done = this.#work.begin();

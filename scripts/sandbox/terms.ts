@@ -76,7 +76,8 @@ function referenceTerm(reference: string): string {
   return `r:${reference}`;
 }
 
-function tokenTerm(value: string): string {
+/** The term of a token; core compares tokens without case. */
+export function tokenTerm(value: string): string {
   return `t:${value.toLowerCase()}`;
 }
 

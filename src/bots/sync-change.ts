@@ -3,8 +3,7 @@ import type { BotEvent, MedplumClient } from '@medplum/core';
 import { isReplicated } from '../config/policy.ts';
 import { syncChange } from '../flows/sync/change.io.ts';
 import { hintOf } from '../flows/sync/facts.ts';
-import { syncPatient } from '../flows/sync/patient.io.ts';
-import { add, NOTHING } from '../observability/tally.ts';
+import { NOTHING } from '../observability/tally.ts';
 import { run } from './wire.ts';
 
 /**
@@ -20,8 +19,6 @@ export async function handler(medplum: MedplumClient, event: BotEvent): Promise<
       deps.log('info', 'input-ignored', { reason: resource ? 'no-patient' : 'not-a-change' });
       return NOTHING;
     }
-    const tally = await syncChange(deps, patientId, hint);
-    // A Patient who leaves takes along records that no event will name.
-    return hint.resourceType === 'Patient' && tally.withdrawn > 0 ? add(tally, await syncPatient(deps, patientId)) : tally;
+    return syncChange(deps, patientId, hint);
   });
 }

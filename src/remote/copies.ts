@@ -1,5 +1,5 @@
 /** What a search page of the replica says about our copies. */
-import type { Bundle, Identifier, Resource } from '@medplum/fhirtypes';
+import type { Bundle, Identifier, Reference } from '@medplum/fhirtypes';
 import type { Systems } from '../fhir/systems.ts';
 import { Fault } from '../observability/fault.ts';
 import type { Copy } from '../ports.ts';
@@ -13,16 +13,21 @@ import type { Copy } from '../ports.ts';
  */
 export function copiesOf(page: Bundle, systems: Systems): Copy[] {
   return (page.entry ?? []).flatMap(({ resource }) => {
-    const identifiers = (resource as (Resource & { identifier?: Identifier[] }) | undefined)?.identifier ?? [];
-    const token = identifiers.find(
-      ({ system }) => system === systems.patientToken || system === systems.resourceToken
-    )?.value;
+    const { identifier, subject, encounter } = (resource ?? {}) as Linked;
+    const token = identifier?.find(({ system }) => system === systems.patientToken || system === systems.resourceToken)?.value;
     if (!resource?.id || !token) {
       return [];
     }
     const digest = resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code;
-    return [{ resourceType: resource.resourceType, id: resource.id, token, digest }];
+    const references = [subject, encounter].flatMap((reference) => reference?.reference ?? []);
+    return [{ resourceType: resource.resourceType, id: resource.id, token, digest, references }];
   });
+}
+
+interface Linked {
+  readonly identifier?: Identifier[];
+  readonly subject?: Reference;
+  readonly encounter?: Reference;
 }
 
 /**

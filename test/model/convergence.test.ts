@@ -25,7 +25,8 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('lose' as const), times: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('refuse' as const), times: fc.integer({ min: 1, max: 4 }), status: fc.constantFrom(400, 403, 409, 412) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), times: fc.integer({ min: 1, max: 2 }) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) }
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rest' as const) }) }
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -103,6 +104,11 @@ async function take(world: World, ward: Ward, { ...step }: Step): Promise<void> 
       return world.sandbox.replica.faults.failNext({ url: '/fhir/' }, { afterwards: true, times: step.times });
     case 'settle':
       return world.settle();
+    case 'rest':
+      // A sweep that may fail, then time enough that the next one does not look back as far as here.
+      await world.settle();
+      await world.sweep();
+      return world.sandbox.clock.advance(10 * 60_000);
   }
 }
 

@@ -146,8 +146,8 @@ describe('the replica client', () => {
     ]);
     const copies = await clientOf(world).find(['Encounter?identifier=a']);
     expect(copies).toEqual([
-      { resourceType: 'Encounter', id: '1', token: 'tok-1', digest: 'dig-1' },
-      { resourceType: 'Encounter', id: '2', token: 'tok-2', digest: 'dig-2' },
+      { resourceType: 'Encounter', id: '1', token: 'tok-1', digest: 'dig-1', references: [] },
+      { resourceType: 'Encounter', id: '2', token: 'tok-2', digest: 'dig-2', references: [] },
     ]);
     expect(world.sent.at(-1)?.url).toBe('https://replica.test/fhir/R4/');
     expect(world.sent.at(-1)?.body).toContain('"Encounter?_cursor=2"');

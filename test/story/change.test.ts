@@ -121,14 +121,32 @@ describe('with consent', () => {
     expect(world.sent()).toEqual([]);
   });
 
-  test('a copy under a former patient goes with the next look at that patient', async () => {
+  test('a record that is moved to another patient leaves the first one', async () => {
     const { patient: doe, pulse } = await admit(world, 'Doe');
     const { patient: roe } = await admit(world, 'Roe');
     await consent(world, doe);
+    await consent(world, roe);
     await world.settle();
     await world.sandbox.source.repo.updateResource<Observation>({ ...pulse, subject: { reference: `Patient/${roe.id}` } });
     await world.settle();
-    await consent(world, doe, ['DEMOGRAPHICS', 'ENCOUNTERS', 'VITAL_SIGNS']);
+    expect(await held(world)).toEqual(await expected(world));
+    expect(await copies(world)).toEqual({ Patient: 2, Encounter: 2, Observation: 2 });
+  });
+
+  test('when an Encounter leaves or comes back, what refers to it follows', async () => {
+    const { patient, encounter } = await admit(world);
+    await consent(world, patient);
+    await world.settle();
+    const { repo } = world.sandbox.source;
+    await repo.updateResource<Encounter>({ ...encounter, meta: { tag: [{ system: systemsOf().sync, code: 'no-sync' }] } });
+    await world.settle();
+    expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.encounter?.reference).toBeUndefined();
+    expect(await held(world)).toEqual(await expected(world));
+    await repo.updateResource<Encounter>({ ...encounter, meta: { tag: [] } });
+    await world.settle();
+    expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.encounter?.reference).toMatch(/^Encounter\//);
+    expect(await held(world)).toEqual(await expected(world));
+    await repo.deleteResource('Encounter', encounter.id);
     await world.settle();
     expect(await held(world)).toEqual(await expected(world));
   });

@@ -15,7 +15,6 @@ import { systemsOf } from '../../src/fhir/systems.ts';
 import { plan } from '../../src/flows/sync/plan.ts';
 import { hintOf } from '../../src/flows/sync/facts.ts';
 import type { Replicated } from '../../src/config/policy.ts';
-import { patientIdOf } from '../../src/config/policy.ts';
 import { patientKeys } from '../../src/rules/deid/keys.ts';
 import { canonical } from '../../src/fhir/canonical.ts';
 
@@ -173,10 +172,14 @@ export async function expected(world: World): Promise<string[]> {
         consents: consents.filter((one) => (one.patient as Reference).reference === `Patient/${patientId}`),
         isLinked: true,
         hints: [hint],
-        records: new Map([[`${record.resourceType}/${record.id}`, record]]),
-        encounters: new Map([...encounters].filter(([, encounter]) => patientIdOf(encounter) === patientId)),
+        records: new Map<string, Replicated>([
+          ...[...encounters.values()].map((encounter) => [`Encounter/${encounter.id}`, encounter] as const),
+          [`Patient/${patientId}`, patient],
+          [`${record.resourceType}/${record.id}`, record],
+        ]),
+        earlier: [],
       };
-      const planned = plan(facts, hint, { config, keys: patientKeys(config.key, patientId), at });
+      const planned = plan(facts, hint, { config, keys: patientKeys(config.key, patientId), at, memo: new Map() });
       if (planned.action !== 'put') {
         return [];
       }

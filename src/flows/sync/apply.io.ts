@@ -1,20 +1,24 @@
 /** Carries out the plan of one record: one request to the replica when all is well. */
 import type { Sealed } from '../../fhir/sealed.ts';
 import type { Change, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
-import type { Plan } from './plan.ts';
+import { inIdOrder } from './compare.ts';
+import type { Plan, Target } from './plan.ts';
+
+type Put = Extract<Plan, { readonly action: 'put' }>;
+type Seal = (parents: readonly Target[]) => readonly Sealed[];
 
 /**
  * Applies one plan.
  *
  * @param replica - The replica.
  * @param plan - The plan.
- * @param parents - Makes the sealed parents; called only when the replica refuses the copy without them.
+ * @param seal - Seals parents; called only when the replica refuses the copy without them.
  * @returns What the replica answered; `done` also for plans that ask for nothing.
  */
 export async function apply(
   replica: ReplicaFhir,
   plan: Plan,
-  parents: () => readonly Sealed[]
+  seal: Seal
 ): Promise<ReplicaOutcome> {
   switch (plan.action) {
     case 'skip':
@@ -26,16 +30,12 @@ export async function apply(
       return outcome.kind === 'duplicate' ? removeCopies(replica, plan, 0) : outcome;
     }
     case 'put':
-      return put(replica, plan, plan.sealed, parents);
+      return put(replica, plan, seal);
   }
 }
 
-async function put(
-  replica: ReplicaFhir,
-  plan: Plan,
-  sealed: Sealed,
-  parents: () => readonly Sealed[]
-): Promise<ReplicaOutcome> {
+async function put(replica: ReplicaFhir, plan: Put, seal: Seal): Promise<ReplicaOutcome> {
+  const { sealed } = plan;
   const outcome = await replica.upsert(sealed);
   if (outcome.kind === 'duplicate') {
     const removed = await removeCopies(replica, plan, 1);
@@ -46,13 +46,13 @@ async function put(
   }
   // A reference that the replica cannot resolve is a 400 like any other, and its text differs from server to server:
   // so the parents go along once, whatever the reason. If that fails as well, the resource itself is refused.
-  const along = parents();
+  const along = seal(plan.parents);
   return along.length > 0 ? replica.upsertTogether([...along, sealed]) : outcome;
 }
 
 /** Several copies under one token, after a race between the event path and the bulk path: keep the first, in id order. */
 async function removeCopies(replica: ReplicaFhir, { target }: Plan, keep: 0 | 1): Promise<ReplicaOutcome> {
   const query = `${target.resourceType}?identifier=${encodeURIComponent(`${target.tokenSystem}|${target.token}`)}&_count=100`;
-  const copies = [...(await replica.find([query]))].sort((a, b) => a.id.localeCompare(b.id));
+  const copies = inIdOrder(await replica.find([query]));
   return replica.write(copies.slice(keep).map((copy): Change => ({ action: 'delete', copy })));
 }

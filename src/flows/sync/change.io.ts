@@ -1,20 +1,25 @@
-/** One changed record, start to finish: gather → plan → apply → confirm, four requests when nothing interferes. */
+/** One changed record, start to finish: gather → plan → apply → confirm → audit, four requests when nothing interferes. */
+import { patientIdOf } from '../../config/policy.ts';
 import { Fault, faultOf } from '../../observability/fault.ts';
 import { add, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
-import { patientIdOf } from '../../config/policy.ts';
 import { patientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
 import { apply } from './apply.io.ts';
 import { audit } from './audit.io.ts';
+import { syncChildren } from './children.io.ts';
 import { doneOf } from './done.ts';
 import type { Done } from './done.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 import { gather } from './gather.io.ts';
 import { linkOf, linkSearch } from './link.ts';
-import { parentsOf, plan } from './plan.ts';
+import { syncPage } from './page.io.ts';
+import { syncPatient } from './patient.io.ts';
+import { plan, sealParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
+import { rulesOf } from './rules.ts';
+import { formerPatients, hasTurned } from './turn.ts';
 
 /** A record that changes faster than it can be copied is left to the sweep. */
 const MAX_ROUNDS = 6;
@@ -37,22 +42,22 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
   const startedAt = clock.now();
   const keys = patientKeys(config.key, patientId);
   const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
-
   const done: Done[] = [];
   const fail = async (fault: Fault, round: number): Promise<never> => {
     await audit(deps, { patientId, keys, startedAt, attempt: round, fault: fault.code }, done);
     throw fault;
   };
 
-  let facts = await gather(source, where, [hint]);
+  const first = await gather(source, where, [hint], true);
+  let facts = first;
   for (let round = 1; ; round++) {
-    const rules: Rules = { config, keys, at: new Date(clock.now()).toISOString() };
+    const rules = rulesOf(deps, keys);
     const [current = hint] = facts.hints;
     const planned = plan(facts, current, rules);
     if (planned.action === 'put' && !facts.isLinked) {
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
-    const outcome = await apply(replica, planned, () => parentsOf(facts, current, rules));
+    const outcome = await apply(replica, planned, (parents) => sealParents(facts, parents, rules));
     if (outcome.kind !== 'done') {
       const fault = faultOf(outcome);
       done.push({ ...doneOf(planned), action: 'fail', reason: fault.code });
@@ -64,8 +69,7 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
     if (fingerprintOf(after) === fingerprintOf(facts)) {
       await audit(deps, { patientId, keys, startedAt, attempt: round }, done);
       report(deps, planned, round);
-      const other = otherPatientOf(facts, current);
-      return other ? add(tallyOf(done), await syncChange(deps, other, current)) : tallyOf(done);
+      return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));
     }
     if (round >= MAX_ROUNDS) {
       return fail(new Fault('contention'), round);
@@ -74,11 +78,24 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
   }
 }
 
-/** The patient to whom the record belongs now, when that is not the one the event named: it goes again for that one. */
-function otherPatientOf(facts: Facts, hint: Hint): string | undefined {
+/** What the change means for other copies: seldom anything, and no request is made to find that out. */
+async function follow(deps: Deps, facts: Facts, hint: Hint, rules: Rules): Promise<Tally> {
   const record = facts.records.get(keyOf(hint));
   const patientId = record && patientIdOf(record);
-  return patientId === facts.patientId ? undefined : patientId;
+  let total = tallyOf([]);
+  for (const former of formerPatients(facts).filter((id) => id !== patientId)) {
+    total = add(total, await syncPage(deps, former, [hint]));
+  }
+  if (patientId && patientId !== facts.patientId) {
+    return add(total, await syncChange(deps, patientId, hint));
+  }
+  if (!facts.isLinked || !hasTurned(facts, hint, rules)) {
+    return total;
+  }
+  if (hint.resourceType === 'Encounter') {
+    return add(total, await syncChildren(deps, facts.patientId, [hint.id]));
+  }
+  return hint.resourceType === 'Patient' ? add(total, await syncPatient(deps, facts.patientId)) : total;
 }
 
 function hasEffect({ action }: Plan): boolean {

@@ -3,7 +3,7 @@ import { REPLICATED_TYPES } from '../../config/policy.ts';
 import type { Change, Copy } from '../../ports.ts';
 import { doneOf } from './done.ts';
 import type { Done } from './done.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Target } from './plan.ts';
 
 /** The changes for one record, and what will have been done by them. */
 export interface Step {
@@ -15,13 +15,13 @@ export interface Step {
  * Compares plans with copies by digest. Of several copies under one token the first, in id order, is kept.
  *
  * @param plans - One plan per record.
- * @param copies - All copies under the plans' tokens.
+ * @param copies - All copies under the tokens of the plans and of their parents.
  * @returns One step per plan, in the same order.
  */
 export function compare(plans: readonly Plan[], copies: readonly Copy[]): Step[] {
   const byToken = Map.groupBy(copies, ({ token }) => token);
   return plans.map((plan) => {
-    const [first, ...extra] = [...(byToken.get(plan.target.token) ?? [])].sort((a, b) => a.id.localeCompare(b.id));
+    const [first, ...extra] = inIdOrder(byToken.get(plan.target.token) ?? []);
     const done = doneOf(plan);
     const remove = (some: readonly Copy[]): Change[] => some.map((copy) => ({ action: 'delete', copy }));
     switch (plan.action) {
@@ -34,13 +34,32 @@ export function compare(plans: readonly Plan[], copies: readonly Copy[]): Step[]
       }
       case 'put': {
         const { sealed } = plan;
-        if (first?.digest === sealed.digest) {
+        if (first?.digest === sealed.digest && isLinkedRight(first, plan.parents, byToken)) {
           return extra.length > 0 ? { done, changes: remove(extra) } : { done: { ...done, action: 'unchanged' }, changes: [] };
         }
         return { done, changes: [first ? { action: 'update', sealed, id: first.id } : { action: 'create', sealed }, ...remove(extra)] };
       }
     }
   });
+}
+
+/**
+ * The digest speaks of tokens; the server has put its own ids in their place. When a parent was deleted and made again,
+ * its children still hold the old id, and only writing them again sets it right.
+ */
+function isLinkedRight(copy: Copy, parents: readonly Target[], byToken: ReadonlyMap<string, readonly Copy[]>): boolean {
+  return parents.every(({ token }) => {
+    const [parent] = inIdOrder(byToken.get(token) ?? []);
+    return parent && copy.references.includes(`${parent.resourceType}/${parent.id}`);
+  });
+}
+
+/**
+ * @param copies - Copies under one token.
+ * @returns The same, in the order by which every writer chooses the one that stays.
+ */
+export function inIdOrder(copies: readonly Copy[]): Copy[] {
+  return copies.toSorted((a, b) => a.id.localeCompare(b.id));
 }
 
 /**

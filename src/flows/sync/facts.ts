@@ -1,5 +1,5 @@
 /** What a sync decides on: the state of one patient's record in the source, at one moment. */
-import type { Consent, Encounter, Patient } from '@medplum/fhirtypes';
+import type { Consent, Patient } from '@medplum/fhirtypes';
 import { patientIdOf } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
 
@@ -19,10 +19,10 @@ export interface Facts {
   /** Whether anything of this patient was ever sent: then, and only then, is there something to take back. */
   readonly isLinked: boolean;
   readonly hints: readonly Hint[];
-  /** By `Type/id`; absent means deleted. */
+  /** By `Type/id`: the hinted records, the Patient, and the Encounters they are part of. Absent means deleted. */
   readonly records: ReadonlyMap<string, Replicated>;
-  /** By id; the Encounters that the records are part of. */
-  readonly encounters: ReadonlyMap<string, Encounter>;
+  /** Versions before the present one, newest first, as far as they were asked for. */
+  readonly earlier: readonly Replicated[];
 }
 
 /**
@@ -64,15 +64,14 @@ export function encounterIdOf(resource: Replicated): string | undefined {
  * @returns One text.
  */
 export function fingerprintOf(facts: Facts): string {
-  const version = (resource: { id?: string; meta?: { versionId?: string } }): string =>
-    `${resource.id}@${resource.meta?.versionId}`;
-  return [
-    facts.patient ? version(facts.patient) : 'gone',
-    ...facts.consents.map(version).sort(),
-    ...facts.hints.map((hint) => {
-      const record = facts.records.get(keyOf(hint));
-      return record ? version(record) : 'gone';
-    }),
-    ...[...facts.encounters.values()].map(version).sort(),
-  ].join(' ');
+  const version = ({ id, meta }: { id?: string; meta?: { versionId?: string } }): string => `${id}@${meta?.versionId}`;
+  const read = [
+    `Patient/${facts.patientId}`,
+    ...facts.hints.flatMap((hint) => [keyOf(hint), ...(hint.encounterId ? [`Encounter/${hint.encounterId}`] : [])]),
+  ];
+  const versions = read.map((key) => {
+    const record = facts.records.get(key);
+    return record ? version(record) : `${key} gone`;
+  });
+  return [...new Set(versions), ...facts.consents.map(version).sort()].join(' ');
 }

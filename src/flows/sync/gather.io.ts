@@ -1,5 +1,5 @@
 /** Reads what a sync decides on, in one batch. */
-import type { Bundle, Consent, Encounter, Patient, Resource } from '@medplum/fhirtypes';
+import type { Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
 import { isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
@@ -14,64 +14,54 @@ export interface Where {
   readonly linkSearch: string;
 }
 
+/** Earlier versions that are looked at for a change of patient or of standing: enough for events that come in a burst. */
+const VERSIONS = 4;
+
 /**
  * Gathers the facts about some records of one patient.
  *
  * @param source - The source.
  * @param where - The patient and its link.
  * @param hints - At most a page of records.
+ * @param withHistory - True to read earlier versions of the one hinted record as well (10 units instead of 1).
  * @returns The facts: one request, or one more when a hint named another Encounter than the record does now.
  * @throws Fault `source-*` when anything cannot be read: an unread Consent is never an absent one.
  */
-export async function gather(source: SourceFhir, where: Where, hints: readonly Hint[]): Promise<Facts> {
-  const encounterIds = [...new Set(hints.flatMap(({ encounterId }) => encounterId ?? []))];
-  const reads = [
+export async function gather(source: SourceFhir, where: Where, hints: readonly Hint[], withHistory = false): Promise<Facts> {
+  const ids = Map.groupBy(
+    [...hints.map(keyOf), ...hints.flatMap(({ encounterId }) => (encounterId ? [`Encounter/${encounterId}`] : []))].filter(
+      (key) => key !== `Patient/${where.patientId}`
+    ),
+    (key) => key.split('/')[0] ?? ''
+  );
+  const histories = withHistory ? hints.map((hint) => `${keyOf(hint)}/_history?_count=${VERSIONS}`) : [];
+  const reads = [...ids].map(([type, keys]) => byType(type, [...new Set(keys.map((key) => key.split('/')[1] ?? ''))]));
+  const answers = await source.read([
     `Patient/${where.patientId}`,
     `Consent?patient=Patient/${where.patientId}&_count=100`,
     where.linkSearch,
-    ...byType('Encounter', encounterIds),
-    ...[
-      ...Map.groupBy(
-        hints.filter(({ resourceType }) => resourceType !== 'Patient'),
-        ({ resourceType }) => resourceType
-      ),
-    ].flatMap(([type, some]) =>
-      byType(
-        type,
-        some.map(({ id }) => id)
-      )
-    ),
-  ];
-  const [patient, consents, link, ...rest] = (await source.read(reads)).map(settled);
-  const found = rest.flatMap(resourcesOf);
+    ...reads,
+    ...histories,
+  ]);
+  const [patient, consents, link, ...rest] = answers.map(settled);
+  const found = [...(patient ? [patient] : []), ...rest.slice(0, reads.length).flatMap(resourcesOf)].filter(isReplicated);
   const facts: Facts = {
     patientId: where.patientId,
     patient: patient as Patient | undefined,
     consents: await allPages<Consent>(source, consents as Bundle | undefined),
     isLinked: resourcesOf(link).length > 0,
     hints,
-    records: new Map(
-      [...(patient ? [patient] : []), ...found]
-        .filter(isReplicated)
-        .map((resource) => [`${resource.resourceType}/${resource.id}`, resource])
-    ),
-    encounters: new Map(
-      found
-        .filter((resource): resource is Encounter => resource.resourceType === 'Encounter')
-        .map((e) => [e.id ?? '', e])
-    ),
+    records: new Map(found.map((resource) => [`${resource.resourceType}/${resource.id}`, resource])),
+    earlier: rest.slice(reads.length).flatMap(resourcesOf).filter(isReplicated),
   };
   const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
-  const isComplete = corrected.every(({ encounterId }) => !encounterId || encounterIds.includes(encounterId));
-  return isComplete ? { ...facts, hints: corrected } : gather(source, where, corrected);
+  const isComplete = corrected.every(({ encounterId }) => !encounterId || (ids.get('Encounter') ?? []).includes(`Encounter/${encounterId}`));
+  return isComplete ? { ...facts, hints: corrected } : gather(source, where, corrected, withHistory);
 }
 
 /** One id is a read (1 unit), several are a search (20 units, `platform.md` §5.1). */
-function byType(resourceType: string, ids: readonly string[]): string[] {
-  if (ids.length <= 1) {
-    return ids.map((id) => `${resourceType}/${id}`);
-  }
-  return [`${resourceType}?_id=${ids.join(',')}&_count=${ids.length}`];
+function byType(resourceType: string, ids: readonly string[]): string {
+  return ids.length === 1 ? `${resourceType}/${ids[0]}` : `${resourceType}?_id=${ids.join(',')}&_count=${ids.length}`;
 }
 
 function correct(hint: Hint, record: Replicated | undefined): Hint {

@@ -9,7 +9,8 @@ import type { Change, Copy, ReplicaFhir } from '../../ports.ts';
 import { patientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
 import { audit } from './audit.io.ts';
-import { compare, inOrder } from './compare.ts';
+import { syncChildren } from './children.io.ts';
+import { compare, inIdOrder, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
 import type { Done } from './done.ts';
 import { fingerprintOf } from './facts.ts';
@@ -17,7 +18,8 @@ import type { Hint } from './facts.ts';
 import { gather } from './gather.io.ts';
 import { linkOf, linkSearch } from './link.ts';
 import { plan } from './plan.ts';
-import type { Plan, Rules, Target } from './plan.ts';
+import { rulesOf } from './rules.ts';
+import { searchesOf, targetsOf } from './search.ts';
 
 /** Records in one page: its token searches and its write fit one request each. */
 export const PAGE_SIZE = 50;
@@ -29,21 +31,23 @@ const MAX_ROUNDS = 4;
  * @param deps - The run.
  * @param patientId - The patient.
  * @param hints - At most PAGE_SIZE records.
+ * @param options - `isWhole` when the caller looks at everything of the patient anyway.
  * @returns What was done.
  * @throws Fault when either server cannot be reached, or `contention`.
  */
-export async function syncPage(deps: Deps, patientId: string, hints: readonly Hint[]): Promise<Tally> {
+export async function syncPage(deps: Deps, patientId: string, hints: readonly Hint[], options: { readonly isWhole?: boolean } = {}): Promise<Tally> {
   const { config, source, replica, clock } = deps;
   const keys = patientKeys(config.key, patientId);
   const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
   const startedAt = clock.now();
   let total = NOTHING;
+  const turned = new Set<string>();
 
   let facts = await gather(source, where, hints);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
-    const rules: Rules = { config, keys, at: new Date(clock.now()).toISOString() };
+    const rules = rulesOf(deps, keys);
     const plans = facts.hints.map((hint) => plan(facts, hint, rules));
-    const copies = await replica.find(searchesOf(plans.filter(({ action }) => action === 'put' || action === 'withdraw')));
+    const copies = await replica.find(searchesOf(targetsOf(plans)));
     const steps = compare(plans, copies);
     const isNew = steps.some(({ done }) => done.action === 'put') && !facts.isLinked;
     if (isNew) {
@@ -55,26 +59,23 @@ export async function syncPage(deps: Deps, patientId: string, hints: readonly Hi
       await audit(deps, { patientId, keys, startedAt, attempt: round }, told);
     }
     total = add(total, tallyOf(done));
+    encountersThatTurned(steps).forEach((id) => turned.add(id));
     const hadEffect = steps.some(({ changes }) => changes.length > 0);
     const after = hadEffect ? await gather(source, where, facts.hints) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts)) {
       await removeDuplicates(replica, steps);
       deps.log('info', 'page-synced', countsOf(total));
-      return total;
+      return turned.size > 0 && !options.isWhole ? add(total, await syncChildren(deps, patientId, [...turned])) : total;
     }
     facts = after;
   }
   throw new Fault('contention');
 }
 
-/** One search per type for all tokens of the page. */
-function searchesOf(plans: readonly Plan[]): string[] {
-  return [...Map.groupBy(plans, ({ target }) => target.resourceType)].map(([type, some]) => searchOf(type, some.map(({ target }) => target)));
-}
-
-function searchOf(resourceType: string, targets: readonly Target[]): string {
-  const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
-  return `${resourceType}?identifier=${tokens}&_fields=identifier,meta&_count=1000`;
+/** Encounters whose copy has come or gone: what refers to them has to be looked at again. */
+function encountersThatTurned(steps: readonly Step[]): string[] {
+  const turned = steps.filter(({ done, changes }) => done.target.resourceType === 'Encounter' && changes.some(({ action }) => action !== 'update'));
+  return turned.flatMap(({ done }) => done.target.reference?.split('/')[1] ?? []);
 }
 
 /**
@@ -107,9 +108,8 @@ async function removeDuplicates(replica: ReplicaFhir, steps: readonly Step[]): P
   if (created.length === 0) {
     return;
   }
-  const searches = [...Map.groupBy(created, ({ done }) => done.target.resourceType)].map(([type, some]) => searchOf(type, some.map(({ done }) => done.target)));
-  const copies = await replica.find(searches);
-  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] => same.sort((a, b) => a.id.localeCompare(b.id)).slice(1));
+  const copies = await replica.find(searchesOf(created.map(({ done }) => done.target)));
+  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] => inIdOrder(same).slice(1));
   if (extra.length > 0) {
     const outcome = await replica.write(extra.map((copy): Change => ({ action: 'delete', copy })));
     if (outcome.kind !== 'done') {

@@ -15,6 +15,7 @@ import { gather } from './gather.io.ts';
 import { linkSearch } from './link.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { plan } from './plan.ts';
+import { rulesOf } from './rules.ts';
 
 /**
  * Brings all copies of one patient in line with source and Consents: back-fills what is now permitted, erases what no
@@ -26,7 +27,7 @@ import { plan } from './plan.ts';
  * @throws Fault when either server cannot be reached, or `deadline`.
  */
 export async function syncPatient(deps: Deps, patientId: string): Promise<Tally> {
-  const { config, source, clock } = deps;
+  const { config, source } = deps;
   const keys = patientKeys(config.key, patientId);
   const self: Hint = { resourceType: 'Patient', id: patientId };
   const facts = await gather(source, { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) }, [self]);
@@ -35,9 +36,8 @@ export async function syncPatient(deps: Deps, patientId: string): Promise<Tally>
     return syncPage(deps, patientId, [self]);
   }
   const known = new Set([keys.patientToken]);
-  const rules = { config, keys, at: new Date(clock.now()).toISOString() };
   // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
-  const isLeaving = plan(facts, self, rules).action !== 'put';
+  const isLeaving = plan(facts, self, rulesOf(deps, keys)).action !== 'put';
   const before = await copiesOfPatient(deps, keys);
   let total = NOTHING;
   for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
@@ -56,7 +56,7 @@ async function syncType(deps: Deps, patientId: string, type: ReplicatedType, key
     const page = await deps.source.search(url);
     const hints = (page.entry ?? []).flatMap(({ resource }) => (resource ? [hintOf(resource as Replicated).hint] : []));
     if (hints.length > 0) {
-      total = add(total, await syncPage(deps, patientId, hints));
+      total = add(total, await syncPage(deps, patientId, hints, { isWhole: true }));
     }
     hints.forEach((hint) => known.add(keys.token(hint.resourceType, hint.id)));
     url = page.link?.find(({ relation }) => relation === 'next')?.url;

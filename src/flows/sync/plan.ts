@@ -1,7 +1,7 @@
 /** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
-import type { Encounter, Resource } from '@medplum/fhirtypes';
+import type { Resource } from '@medplum/fhirtypes';
 import { PROFILE, patientIdOf } from '../../config/policy.ts';
-import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+import type { ReplicatedType } from '../../config/policy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
 import type { Decision } from '../../rules/consent/decision.ts';
@@ -18,6 +18,8 @@ export interface Rules {
   readonly keys: PatientKeys;
   /** The instant of the decision. */
   readonly at: string;
+  /** Which records were found to have a copy, by `Type/id`: children of one Encounter ask the same question again and again. */
+  readonly memo: Map<string, boolean>;
 }
 
 /** Why a record has no copy. Consent and de-identification add their own reasons. */
@@ -34,7 +36,14 @@ export interface Target {
 }
 
 export type Plan =
-  | { readonly action: 'put'; readonly target: Target; readonly sealed: Sealed; readonly decision: Decision }
+  | {
+      readonly action: 'put';
+      readonly target: Target;
+      readonly sealed: Sealed;
+      readonly decision: Decision;
+      /** The records that the copy refers to, Patient first. */
+      readonly parents: readonly Target[];
+    }
   | {
       readonly action: 'withdraw' | 'skip';
       readonly target: Target;
@@ -77,41 +86,31 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
   if (decision.decision !== 'permit') {
     return withhold(`consent-${decision.reason}`, decision);
   }
+  const parents = parentsOf(facts, hint, rules);
   const result = deidentify(record, {
     keys: rules.keys,
     systems: rules.config.systems,
     profile: PROFILE,
     at: rules.at,
     patient: facts.patient,
-    replicated: replicatedParents(facts, hint, rules),
+    replicated: new Set(parents.map(({ reference }) => `${reference}`)),
   });
   return result.ok
-    ? { action: 'put', target, sealed: result.sealed, decision }
+    ? { action: 'put', target, sealed: result.sealed, decision, parents }
     : { action: 'quarantine', target, reason: result.reason };
 }
 
 /**
- * The plans of the records that a copy refers to: they go along when the replica does not know them yet.
+ * The copies that a copy refers to, to go along when the replica does not know them yet.
  *
  * @param facts - The facts that the copy was planned from.
- * @param hint - The record.
+ * @param parents - From its plan.
  * @param rules - Settings, keys, time.
  * @returns Sealed parents, Patient first.
  */
-export function parentsOf(facts: Facts, hint: Hint, rules: Rules): Sealed[] {
-  const parents: Hint[] = [
-    ...(hint.resourceType === 'Patient' ? [] : [{ resourceType: 'Patient', id: facts.patientId } as const]),
-    ...(hint.encounterId ? [{ resourceType: 'Encounter', id: hint.encounterId } as const] : []),
-  ];
-  const records = new Map<string, Replicated>(facts.records);
-  for (const encounter of facts.encounters.values()) {
-    records.set(`Encounter/${encounter.id}`, encounter);
-  }
-  if (facts.patient) {
-    records.set(`Patient/${facts.patientId}`, facts.patient);
-  }
-  return parents.flatMap((parent) => {
-    const planned = plan({ ...facts, records }, parent, rules);
+export function sealParents(facts: Facts, parents: readonly Target[], rules: Rules): Sealed[] {
+  return parents.flatMap(({ resourceType, reference }) => {
+    const planned = plan(facts, { resourceType, id: reference?.split('/')[1] ?? '' }, rules);
     return planned.action === 'put' ? [planned.sealed] : [];
   });
 }
@@ -143,15 +142,20 @@ function isMarkedNoSync(resource: Resource, { config }: Rules): boolean {
 }
 
 /** A reference stays a reference only where its target has a copy by the same rules; elsewhere it becomes a token. */
-function replicatedParents(facts: Facts, hint: Hint, rules: Rules): ReadonlySet<string> {
-  const { patient } = facts;
-  const hasCopy = (resource: Replicated): boolean =>
-    !isMarkedNoSync(resource, rules) && decide(facts, resource, rules).decision === 'permit';
-  const encounter: Encounter | undefined = hint.encounterId ? facts.encounters.get(hint.encounterId) : undefined;
-  return new Set([
-    ...(patient && hasCopy(patient) ? [`Patient/${facts.patientId}`] : []),
-    ...(encounter && patientIdOf(encounter) === facts.patientId && hasCopy(encounter)
-      ? [`Encounter/${encounter.id}`]
-      : []),
-  ]);
+function parentsOf(facts: Facts, { resourceType, encounterId }: Hint, rules: Rules): Target[] {
+  const parents: Hint[] = [
+    ...(resourceType === 'Patient' ? [] : [{ resourceType: 'Patient', id: facts.patientId } as const]),
+    ...(encounterId ? [{ resourceType: 'Encounter', id: encounterId } as const] : []),
+  ];
+  return parents.filter((parent) => hasCopy(facts, parent, rules)).map((parent) => targetOf(parent, rules));
+}
+
+function hasCopy(facts: Facts, hint: Hint, rules: Rules): boolean {
+  const known = rules.memo.get(keyOf(hint));
+  if (known !== undefined) {
+    return known;
+  }
+  const answer = plan(facts, hint, rules).action === 'put';
+  rules.memo.set(keyOf(hint), answer);
+  return answer;
 }

@@ -51,6 +51,7 @@ export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
 export const IDENTITY_LOINC: readonly string[] = [
   '45392-8', // first name
   '45393-6', // middle initial
+  '52461-1', // middle name
   '45394-4', // last name
   '45395-1', // name suffix
   '54125-0', // patient name
@@ -60,6 +61,7 @@ export const IDENTITY_LOINC: readonly string[] = [
   '42077-8', // telephone number
   '76458-9', // e-mail
   '45396-9', // social security number
+  '45966-9', // social security and Medicare numbers
   '45397-7', // Medicare number
   '45400-9', // Medicaid number
   '76435-7', // patient identifier
@@ -71,6 +73,7 @@ export const AGE_LOINC: readonly string[] = [
   '30525-0', // age
   '21612-7', // age, reported
   '29553-5', // age, calculated
+  '30972-4', // age at onset of an adverse event
   '63900-5', // current age or age at death
   '39016-1', // age at diagnosis
   '21611-9', // age, estimated

@@ -13,7 +13,8 @@ export type DateKind = 'date' | 'dateTime' | 'instant';
 type Shift = Pick<PatientKeys, 'shiftDays' | 'shiftMs' | 'shifted'>;
 
 const DAY_MS = 86_400_000;
-const SHAPE = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
+const SHAPE =
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
 
 /**
  * Shifts a date, dateTime or instant and keeps its precision. A year or a year and month is shifted from its middle and cut off again.
@@ -45,7 +46,8 @@ export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string 
 }
 
 /**
- * Shifts a Period. When only one end has a time, both become dates before the shift, or the end might come before the start (per-1).
+ * Shifts a Period. Ends of different precision are first cut to the coarser one, or the end might come before the start (per-1): an
+ * instant and a day move by different amounts, and a year moves from its middle.
  *
  * @param start - Period.start.
  * @param end - Period.end.
@@ -59,9 +61,14 @@ export function shiftPeriod(
 ): { readonly start: string | undefined; readonly end: string | undefined } {
   const from = shiftDate(start, 'dateTime', shift);
   const to = shiftDate(end, 'dateTime', shift);
-  if (from === undefined || to === undefined || (from.length > 10) === (to.length > 10)) return { start: from, end: to };
-  const cut = (value: unknown): unknown => (value as string).slice(0, 10);
-  return { start: shiftDate(cut(start), 'dateTime', shift), end: shiftDate(cut(end), 'dateTime', shift) };
+  if (from === undefined || to === undefined) return { start: from, end: to };
+  const length = Math.min(from.length, to.length);
+  if (length > 10 || from.length === to.length) return { start: from, end: to };
+  return { start: cutAndShift(start, length, shift), end: cutAndShift(end, length, shift) };
+}
+
+function cutAndShift(value: unknown, length: number, shift: Shift): string | undefined {
+  return shiftDate(String(value).slice(0, length), 'dateTime', shift);
 }
 
 function utc(year: number, month: number, day: number): number {

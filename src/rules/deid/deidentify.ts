@@ -22,8 +22,7 @@ export type { DeidReason } from './reasons.ts';
 
 /** A sealed copy, or why there is none. */
 export type Deidentified<R extends Resource = Resource> =
-  | { readonly ok: true; readonly sealed: Sealed<R> }
-  | { readonly ok: false; readonly reason: DeidReason };
+  { readonly ok: true; readonly sealed: Sealed<R> } | { readonly ok: false; readonly reason: DeidReason };
 
 /**
  * De-identifies one resource. Pure: equal arguments give an equal copy.
@@ -66,11 +65,23 @@ export function deidentifier(context: DeidContext): <R extends Resource>(resourc
  * @returns For example `p1p6d270523.k1.…`.
  */
 export function contentDigest(content: Fields, keys: PatientKeys, profile: DeidContext['profile']): string {
-  const { id: _id, meta: _meta, ...rest } = content;
-  return `${policyVersion(profile)}.k${String(keys.version)}.${keys.digest(canonical(rest))}`;
+  const rest: Draft = { ...content };
+  delete rest['id'];
+  delete rest['meta'];
+  return digestOf(rest, keys, profile);
 }
 
-/** The transform alone, without proof: exported for the benchmark and the tests of `residue`. */
+function digestOf(content: Fields, keys: PatientKeys, profile: DeidContext['profile']): string {
+  return `${policyVersion(profile)}.k${String(keys.version)}.${keys.digest(canonical(content))}`;
+}
+
+/**
+ * The transform alone, without proof: for the benchmark and the tests of `residue`.
+ *
+ * @param resource - A source resource.
+ * @param context - The patient, the keys and what else is known.
+ * @returns The copy without meta, or why there is none.
+ */
 export function transform(resource: Resource, context: DeidContext): Draft | DeidReason {
   const source = resource as unknown as Fields;
   if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return 'malformed';
@@ -102,7 +113,7 @@ function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext)
 
 /** Only here, after the proof, is a copy labelled PSEUDED. */
 function label<R extends Resource>(draft: Draft, context: DeidContext): Sealed<R> {
-  const digest = contentDigest(draft, context.keys, context.profile);
+  const digest = digestOf(draft, context.keys, context.profile);
   draft['meta'] = {
     security: [{ system: V3_OBSERVATION_VALUE, code: 'PSEUDED' }],
     tag: [{ system: context.systems.digest, code: digest }],

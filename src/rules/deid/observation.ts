@@ -9,7 +9,14 @@ const AGES: ReadonlySet<string> = new Set(AGE_LOINC.split('|'));
 const IDENTITIES: ReadonlySet<string> = new Set(IDENTITY_LOINC.split('|'));
 
 /** UCUM units of time in years; an age in anything else counts as years. */
-const YEARS: Readonly<Record<string, number>> = { a: 1, mo: 1 / 12, wk: 7 / 365.25, d: 1 / 365.25, h: 1 / 8766, min: 1 / 525_960 };
+const YEARS: Readonly<Record<string, number>> = {
+  a: 1,
+  mo: 1 / 12,
+  wk: 7 / 365.25,
+  d: 1 / 365.25,
+  h: 1 / 8766,
+  min: 1 / 525_960,
+};
 
 /**
  * Completes an Observation.
@@ -24,7 +31,10 @@ export function completeObservation(draft: Draft, source: Fields): Draft {
   judgeValue(draft);
   if (valueName(draft) !== undefined) {
     delete draft['dataAbsentReason']; // obs-6
-  } else if (draft['dataAbsentReason'] === undefined && (valueName(source) !== undefined || lostAll(source, components))) {
+  } else if (
+    draft['dataAbsentReason'] === undefined &&
+    (valueName(source) !== undefined || lostAll(source, components))
+  ) {
     draft['dataAbsentReason'] = { coding: [{ system: DATA_ABSENT_REASON, code: 'masked' }] };
   }
   // A component needs no reason of its own unless it had a value; the walk does not know which one it was.
@@ -59,7 +69,12 @@ function judgeValue(draft: Draft): void {
 
 /** Ninety years and more are somebody's age, whatever the code. */
 function isInYears(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && (value as Quantity).code === 'a' && (value as Quantity).system === UCUM;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as Quantity).code === 'a' &&
+    (value as Quantity).system === UCUM
+  );
 }
 
 function aggregateAge(draft: Draft, name: string): void {

@@ -35,7 +35,8 @@ export function completePatient(draft: Draft, source: Patient, context: DeidCont
  */
 function birth(source: Patient, at: string): Draft {
   const birthDate = source.birthDate;
-  const year = typeof birthDate === 'string' && /^\d{4}(-\d\d){0,2}$/.test(birthDate) ? Number(birthDate.slice(0, 4)) : 0;
+  const year =
+    typeof birthDate === 'string' && /^\d{4}(-\d\d){0,2}$/.test(birthDate) ? Number(birthDate.slice(0, 4)) : 0;
   if (year < 1000) return birthDate === undefined ? {} : { _birthDate: masked() };
   if (isOver89(birthDate as string, source.deceasedDateTime, at)) return { _birthDate: masked() };
   return { birthDate: String(year - (year % BAND_YEARS)) };

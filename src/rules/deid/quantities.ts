@@ -21,7 +21,8 @@ export function publicQuantity(value: unknown): Quantity | undefined {
   const number = source['value'];
   if (typeof number !== 'number' || !Number.isFinite(number)) return undefined;
   const quantity: Quantity = { value: number };
-  if (COMPARATORS.has(source['comparator'])) quantity.comparator = source['comparator'] as NonNullable<Quantity['comparator']>;
+  if (COMPARATORS.has(source['comparator']))
+    quantity.comparator = source['comparator'] as NonNullable<Quantity['comparator']>;
   const code = source['system'] === UCUM ? ucumCode(source['code']) : undefined;
   if (code !== undefined) {
     quantity.unit = code;

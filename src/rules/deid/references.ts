@@ -26,7 +26,10 @@ export function clinicalReference(value: unknown, allowed: ReadonlySet<string>, 
   if (target.type === 'Encounter' && replicated.has(`Encounter/${target.id}`)) {
     return { reference: `Encounter?identifier=${systems.resourceToken}|${token}` };
   }
-  return { type: target.type as NonNullable<Reference['type']>, identifier: { system: systems.resourceToken, value: token } };
+  return {
+    type: target.type as NonNullable<Reference['type']>,
+    identifier: { system: systems.resourceToken, value: token },
+  };
 }
 
 /**
@@ -57,7 +60,9 @@ export function subjectOf(value: unknown, patient: Patient): 'same' | 'other' | 
     if (reference.startsWith(URN_UUID)) return reference.slice(URN_UUID.length) === patient.id ? 'same' : 'other';
     const version = reference.indexOf('/_history/');
     const path = version < 0 ? reference : reference.slice(0, version);
-    return path === `Patient/${String(patient.id)}` || path.endsWith(`/Patient/${String(patient.id)}`) ? 'same' : 'other';
+    return path === `Patient/${String(patient.id)}` || path.endsWith(`/Patient/${String(patient.id)}`)
+      ? 'same'
+      : 'other';
   }
   if (typeof identifier !== 'object' || identifier === null) return 'unknown';
   const { system, value: code } = identifier as Fields;
@@ -65,7 +70,10 @@ export function subjectOf(value: unknown, patient: Patient): 'same' | 'other' | 
   return patient.identifier.some((own) => own.system === system && own.value === code) ? 'same' : 'other';
 }
 
-function targetOf(value: unknown, allowed: ReadonlySet<string>): { readonly type: string; readonly id: string } | undefined {
+function targetOf(
+  value: unknown,
+  allowed: ReadonlySet<string>
+): { readonly type: string; readonly id: string } | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const reference = (value as Fields)['reference'];
   if (typeof reference !== 'string' || reference.length > 200) return undefined;

@@ -23,7 +23,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Elements that hold names, places, contacts or text in every FHIR type; none is in a copy. */
 const FORBIDDEN: ReadonlySet<string> = new Set(
-  'id|display|div|telecom|address|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueString|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider'.split('|')
+  'id|display|div|telecom|address|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueString|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider'.split(
+    '|'
+  )
 );
 
 const TOKEN = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
@@ -60,8 +62,8 @@ export function residue(output: Fields, evidence: Evidence): Hit | undefined {
 
 interface Scope extends Evidence {
   readonly isPatient: boolean;
-  /** The shifted dates of the source, gathered when the first date is met. */
-  dates: Set<number> | undefined;
+  /** The dates of the source, gathered when the first date is met. */
+  dates: Set<string> | undefined;
 }
 
 function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
@@ -76,10 +78,12 @@ function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefin
 function checkMember(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
   if (FORBIDDEN.has(name)) return 'residue-element';
   if (name === 'extension') return isMask(value) ? undefined : 'residue-element';
-  if (name === 'name') return depth === 0 && scope.isPatient && isMaskedName(value, scope.keys) ? undefined : 'residue-element';
+  if (name === 'name')
+    return depth === 0 && scope.isPatient && isMaskedName(value, scope.keys) ? undefined : 'residue-element';
   if (name === 'text') return 'residue-element';
   if (name === 'identifier') return checkIdentifier(value, scope, depth);
-  if (name === 'birthDate') return isBand(value, (scope.source as { readonly birthDate?: unknown }).birthDate) ? undefined : 'residue-date';
+  if (name === 'birthDate')
+    return isBand(value, (scope.source as { readonly birthDate?: unknown }).birthDate) ? undefined : 'residue-date';
   return checkValue(name, value, parent, scope, depth);
 }
 
@@ -110,7 +114,8 @@ function checkString(name: string, text: string, parent: Fields, scope: Scope): 
     return sweepNumber(text, scope.facts) ? 'residue-sweep' : undefined;
   }
   if (DATE.test(text)) return checkDate(text, scope);
-  if ((name === 'unit' || name === 'code') && parent['system'] === 'http://unitsofmeasure.org') return checkUnit(text, scope);
+  if ((name === 'unit' || name === 'code') && parent['system'] === 'http://unitsofmeasure.org')
+    return checkUnit(text, scope);
   if (text.length > 64 || SHAPES.test(text)) return 'residue-shape';
   if (/^\d{5,}$/.test(text)) return 'residue-shape';
   return sweep(text, scope.facts) ? 'residue-sweep' : undefined;
@@ -172,33 +177,35 @@ const HYPHEN = 45;
  */
 function checkDate(text: string, scope: Scope): Hit | undefined {
   if (text.length === 7) return undefined;
-  scope.dates ??= expectedDates(scope);
-  return scope.dates.has(Date.parse(text)) ? undefined : 'residue-date';
-}
-
-/** The shifted forms of all dates in the source, by a walk that needs no stack. */
-function expectedDates({ source, keys }: Scope): Set<number> {
-  const expected = new Set<number>();
-  const open: unknown[] = [source];
-  while (open.length > 0) {
-    const node = open.pop();
-    if (typeof node === 'string') {
-      if (node.length >= 10 && node.length < 40 && node.charCodeAt(4) === HYPHEN && node.charCodeAt(7) === HYPHEN) {
-        expect(node, keys, expected);
-      }
-    } else if (typeof node === 'object' && node !== null) {
-      const members = node as Readonly<Record<string, unknown>>;
-      for (const name in members) open.push(members[name]);
+  scope.dates ??= datesIn(scope.source);
+  const { shiftDays, shiftMs } = scope.keys;
+  const time = Date.parse(text);
+  for (const date of scope.dates) {
+    if (text.length === 10) {
+      if (Date.parse(date.slice(0, 10)) + shiftDays * DAY === time) return undefined;
+    } else if (date.length > 10) {
+      const shifted = Date.parse(date) + shiftMs;
+      if (shifted === time || shifted - (((shifted % 1000) + 1000) % 1000) === time) return undefined;
     }
   }
-  return expected;
+  return 'residue-date';
 }
 
-function expect(date: string, keys: PatientKeys, expected: Set<number>): void {
-  // Both ends of a Period of mixed precision become days; then an instant's day is expected too.
-  expected.add(Date.parse(date.slice(0, 10)) + keys.shiftDays * DAY);
-  if (date.length === 10) return;
-  const shifted = Date.parse(date) + keys.shiftMs;
-  expected.add(shifted);
-  expected.add(Math.floor(shifted / 1000) * 1000);
+/** Every string of the source that begins like a day, by a walk that needs no stack. */
+function datesIn(source: unknown): Set<string> {
+  const dates = new Set<string>();
+  const open: unknown[] = [source];
+  const look = (value: unknown): void => {
+    if (typeof value === 'object') {
+      if (value !== null) open.push(value);
+    } else if (typeof value === 'string' && value.length >= 10 && value.length < 40) {
+      if (value.charCodeAt(4) === HYPHEN && value.charCodeAt(7) === HYPHEN) dates.add(value);
+    }
+  };
+  while (open.length > 0) {
+    const node = open.pop() as Fields;
+    if (Array.isArray(node)) for (const each of node) look(each);
+    else for (const name in node) look(node[name]);
+  }
+  return dates;
 }

@@ -13,7 +13,9 @@ export interface PatientFacts {
 
 /** Properties of a Patient that say what a value is, not whose. */
 const STRUCTURE: ReadonlySet<string> = new Set(
-  'resourceType|meta|div|status|url|system|use|code|coding|type|gender|language|communication|maritalStatus|prefix|suffix|period|rank|preferred|active'.split('|')
+  'resourceType|meta|div|status|url|system|use|code|coding|type|gender|language|communication|maritalStatus|prefix|suffix|period|rank|preferred|active'.split(
+    '|'
+  )
 );
 
 /** Below this length a number is no evidence: RxNorm and CPT are full of them. */
@@ -71,7 +73,8 @@ export function sweep(text: string, facts: PatientFacts): boolean {
   if (isVocabulary(text)) return false;
   const folded = fold(text);
   if (facts.words.has(folded) || (folded.length >= MIN_VALUE_LENGTH && facts.values.has(squeeze(folded)))) return true;
-  for (const word of folded.split(/[^\p{L}]+/u)) if (word.length >= 3 && word !== folded && facts.words.has(word)) return true;
+  for (const word of folded.split(/[^\p{L}]+/u))
+    if (word.length >= 3 && word !== folded && facts.words.has(word)) return true;
   return false;
 }
 

@@ -9,7 +9,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const UNITS: ReadonlySet<unknown> = new Set(['s', 'min', 'h', 'd', 'wk', 'mo', 'a']);
 const WHEN: ReadonlySet<unknown> = new Set(
-  'MORN|MORN.early|MORN.late|NOON|AFT|AFT.early|AFT.late|EVE|EVE.early|EVE.late|NIGHT|PHS|HS|WAKE|C|CM|CD|CV|AC|ACM|ACD|ACV|PC|PCM|PCD|PCV'.split('|')
+  'MORN|MORN.early|MORN.late|NOON|AFT|AFT.early|AFT.late|EVE|EVE.early|EVE.late|NIGHT|PHS|HS|WAKE|C|CM|CD|CV|AC|ACM|ACD|ACV|PC|PCM|PCD|PCV'.split(
+    '|'
+  )
 );
 
 /**
@@ -51,7 +53,7 @@ function publicRepeat(value: unknown, shift: PatientKeys): TimingRepeat | undefi
     // tim-9: no offset from a meal itself
     if (!when.some((each) => /^C[MDV]?$/.test(String(each)))) put(repeat, 'offset', publicNumber(source['offset'], 0));
   }
-  return Object.keys(repeat).length > 0 ? (repeat as TimingRepeat) : undefined;
+  return Object.keys(repeat).length > 0 ? repeat : undefined;
 }
 
 /** At most one of the three forms of bounds[x]. */

