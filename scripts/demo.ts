@@ -64,9 +64,9 @@ export async function demo(options: DemoOptions): Promise<Demo> {
 }
 
 /** The part of a report that the servers give. */
-type Outcome = Pick<Report, 'types' | 'requests' | 'runs' | 'sweep' | 'problems'>;
+type Outcome = Pick<Report, 'types' | 'reasons' | 'requests' | 'runs' | 'sweep' | 'problems'>;
 
-const NOTHING_DONE: Outcome = { types: {}, requests: NO_REQUESTS, runs: {}, sweep: null, problems: [] };
+const NOTHING_DONE: Outcome = { types: {}, reasons: {}, requests: NO_REQUESTS, runs: {}, sweep: null, problems: [] };
 
 async function replicate(options: DemoOptions, prepared: Prepared, output: Output): Promise<Outcome> {
   const sandbox = await createSandbox();
@@ -90,9 +90,10 @@ async function replicate(options: DemoOptions, prepared: Prepared, output: Outpu
     });
     meter.walk('sweep');
     const { receipt, problems: unswept } = await runSweep(sandbox);
-    const { types, problems: untold } = await judge(sandbox, prepared, output);
+    const { types, reasons, problems: untold } = await judge(sandbox, prepared, output);
     return {
       types,
+      reasons,
       requests: meter.read(receipt),
       runs: runsOf(sandbox),
       sweep: receipt,

@@ -13,7 +13,8 @@ interface Statement {
 }
 
 type Fate =
-  | { readonly kind: 'replicated' | 'withheldByConsent' | 'withheldByPolicy' }
+  | { readonly kind: 'replicated' }
+  | { readonly kind: 'withheldByConsent' | 'withheldByPolicy'; readonly reason: string }
   | { readonly kind: 'failed'; readonly message: string };
 
 /** House rules on top of what patients say: no genetics, nothing that no class of data can be found for. */
@@ -45,19 +46,22 @@ export function fates(
   records: readonly Origin[],
   copies: readonly Resource[],
   trail: readonly AuditEvent[]
-): { readonly types: Report['types']; readonly problems: Problem[] } {
+): Pick<Report, 'types' | 'reasons'> & { readonly problems: Problem[] } {
   const statements = statementsOf(trail);
   const held = new Set(copies.flatMap(tokensOf));
   const accounted = new Set<string>();
   const problems: Problem[] = [];
   const types = new Map<string, TypeCounts>();
+  const reasons: Record<string, number> = {};
   for (const { resource, ...entry } of records) {
     const type = resource.resourceType;
     const statement = statements.get(`${type}/${resource.id}`);
     const fate = fateOf(resource, statement, held);
     if (fate.kind === 'failed') {
       problems.push({ kind: 'sync', ...entry, type, message: fate.message });
-    } else if (fate.kind === 'replicated' && statement?.token) {
+    } else if (fate.kind !== 'replicated') {
+      reasons[fate.reason] = (reasons[fate.reason] ?? 0) + 1;
+    } else if (statement?.token) {
       accounted.add(statement.token);
     }
     const sofar = types.get(type) ?? {
@@ -83,7 +87,7 @@ export function fates(
 
 function fateOf(record: Resource, statement: Statement | undefined, held: ReadonlySet<string>): Fate {
   if (!isReplicated(record)) {
-    return { kind: 'withheldByPolicy' };
+    return { kind: 'withheldByPolicy', reason: 'type-not-replicated' };
   }
   if (!statement) {
     return patientIdOf(record) ? failed('no bot has said what became of it') : withoutPatient(record);
@@ -102,10 +106,10 @@ function fateOf(record: Resource, statement: Statement | undefined, held: Readon
     );
   }
   if (HOUSE_RULES.includes(reason)) {
-    return { kind: 'withheldByPolicy' };
+    return { kind: 'withheldByPolicy', reason };
   }
   return reason.startsWith('consent-')
-    ? { kind: 'withheldByConsent' }
+    ? { kind: 'withheldByConsent', reason }
     : failed(`was not copied: ${MEANINGS[reason] ?? reason}`);
 }
 
@@ -113,7 +117,7 @@ function fateOf(record: Resource, statement: Statement | undefined, held: Readon
 function withoutPatient(record: Resource): Fate {
   const subject = (record as { subject?: Reference }).subject;
   return subject?.reference && !/^(urn:|Patient\b|.*\/Patient\/)/.test(subject.reference)
-    ? { kind: 'withheldByPolicy' }
+    ? { kind: 'withheldByPolicy', reason: 'subject-is-no-patient' }
     : failed('names no patient of the input as its subject');
 }
 

@@ -51,6 +51,8 @@ export interface InputCounts {
 export interface Report {
   readonly input: InputCounts;
   readonly types: Readonly<Record<string, TypeCounts>>;
+  /** Why records were withheld: reason code → how many. */
+  readonly reasons: Readonly<Record<string, number>>;
   readonly requests: Requests;
   /** Bot → how often it ran. A run that failed is no failure of the demo if the sweep has repaired it. */
   readonly runs: Readonly<Record<string, { readonly all: number; readonly failed: number }>>;

@@ -67,6 +67,7 @@ export function summary(report: Report, files: readonly string[], hasColour: boo
   const done = [
     ...tableOf(report.types),
     '',
+    ...Object.entries(report.reasons).map(([reason, count]) => `Withheld: ${count} by ${reason}.`),
     `Requests of the bots: ${sum(source)} to the source, ${sum(replica)} to the replica, ${token} for tokens.`,
     `Requests per replicated resource: ${eventPath ?? '–'} on the event path, ${bulkPath ?? '–'} on the bulk path; ${perSweptRecord ?? '–'} per record swept.`,
     `Time: ${(report.durationMs / 1000).toFixed(1)} s.`,

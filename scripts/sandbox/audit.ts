@@ -92,10 +92,12 @@ export function executeEvent(run: ExecutedRun, at: string): AuditEvent | undefin
       { who: self, requestor: false },
     ],
     source: { observer: self as Reference as Reference<never> },
-    entity: [bot, run.input, run.subscription].filter((value) => isResourceWithId(value)).map((resource) => ({
-      what: createReference(resource),
-      role: entityRole(resource),
-    })),
+    entity: [bot, run.input, run.subscription]
+      .filter((value) => isResourceWithId(value))
+      .map((resource) => ({
+        what: createReference(resource),
+        role: entityRole(resource),
+      })),
     outcome: success ? '0' : '4',
     outcomeDesc: output.slice(-OUTPUT_LENGTH),
     extension: tracing(run.trace),

@@ -49,7 +49,8 @@ const nodeFetch = hostRequire('node-fetch') as typeof fetch;
 
 /** @throws Error with code MODULE_NOT_FOUND for what a bot would not find either. */
 function botRequire(name: string): unknown {
-  const known = isBuiltin(name) || BOT_LAYER.some((dependency) => name === dependency || name.startsWith(`${dependency}/`));
+  const known =
+    isBuiltin(name) || BOT_LAYER.some((dependency) => name === dependency || name.startsWith(`${dependency}/`));
   if (!known) {
     throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
   }

@@ -33,9 +33,12 @@ function describeType(type: ResourceType): NonNullable<NonNullable<CapabilitySta
     conditionalCreate: true,
     conditionalUpdate: true,
     conditionalDelete: 'single',
-    interaction: (['create', 'read', 'update', 'delete', 'search-type', 'vread', 'history-instance', 'patch'] as const).map(
-      (code) => ({ code })
-    ),
-    searchParam: Object.values(getSearchParameters(type) ?? {}).map(({ code, type: kind }) => ({ name: code, type: kind })),
+    interaction: (
+      ['create', 'read', 'update', 'delete', 'search-type', 'vread', 'history-instance', 'patch'] as const
+    ).map((code) => ({ code })),
+    searchParam: Object.values(getSearchParameters(type) ?? {}).map(({ code, type: kind }) => ({
+      name: code,
+      type: kind,
+    })),
   };
 }

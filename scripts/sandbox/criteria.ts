@@ -77,7 +77,9 @@ function compileIdentifierOf(param: SearchParameter, filter: Filter): Criterion 
   return {
     matches: (_row, resource) =>
       convertToSearchableTokens(evalFhirPathTyped(expression, [toTypedValue(resource)])).some((token) =>
-        wanted.some(({ system, code }) => token.value === code && (system === undefined || (token.system ?? '') === system))
+        wanted.some(
+          ({ system, code }) => token.value === code && (system === undefined || (token.system ?? '') === system)
+        )
       ),
     terms: wanted.map(({ code }) => tokenTerm(code)),
   };

@@ -24,7 +24,8 @@ interface Options {
 export async function everything(request: FhirRequest, repository: FhirRepository): Promise<FhirResponse> {
   const patient = await repository.readResource<Patient>('Patient', request.params['id'] ?? '');
   const options = readOptions(request);
-  const types = options.types ?? ([...patientCompartment().keys()].filter((type) => type !== 'Binary') as ResourceType[]);
+  const types =
+    options.types ?? ([...patientCompartment().keys()].filter((type) => type !== 'Binary') as ResourceType[]);
   const search: SearchRequest = {
     resourceType: 'Patient',
     types: [...new Set([...types, 'Patient' as const])].sort(),
@@ -75,7 +76,9 @@ async function addReferred(repository: FhirRepository, entries: BundleEntry[]): 
       });
     }
     const found = await repository.readReferences([...wanted].map((reference): Reference => ({ reference })));
-    page = found.flatMap((resource) => (isResource(resource) ? [{ resource, search: { mode: 'include' as const } }] : []));
+    page = found.flatMap((resource) =>
+      isResource(resource) ? [{ resource, search: { mode: 'include' as const } }] : []
+    );
     for (const reference of wanted) {
       seen.add(reference);
     }

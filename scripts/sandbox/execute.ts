@@ -42,7 +42,11 @@ export async function execute(
   return respond(request, result, backend);
 }
 
-async function findBot(id: string | undefined, identifier: string | null, repository: StrictRepository): Promise<WithId<Bot>> {
+async function findBot(
+  id: string | undefined,
+  identifier: string | null,
+  repository: StrictRepository
+): Promise<WithId<Bot>> {
   if (id) {
     return repository.readResource<Bot>('Bot', id);
   }
@@ -81,7 +85,11 @@ function respond(request: SandboxRequest, result: BotResult, backend: Backend): 
   if (body === undefined) {
     return sendJson(500, { msg: 'Internal Server Error' });
   }
-  return { status: getStatus(outcome), headers: { 'Content-Type': `${mirrored ?? ContentType.JSON}; charset=utf-8` }, body };
+  return {
+    status: getStatus(outcome),
+    headers: { 'Content-Type': `${mirrored ?? ContentType.JSON}; charset=utf-8` },
+    body,
+  };
 }
 
 /** What Express sends for a value; undefined for what it fails on (platform.md §3.10). */

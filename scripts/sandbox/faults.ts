@@ -65,7 +65,10 @@ export class Faults {
   /** Decides the fate of a request, once. */
   strike(request: SandboxRequest): Strike | undefined {
     if (this.down) {
-      return { response: this.down === 'cut' ? undefined : sendJson(503, { msg: 'Service Unavailable' }), afterwards: false };
+      return {
+        response: this.down === 'cut' ? undefined : sendJson(503, { msg: 'Service Unavailable' }),
+        afterwards: false,
+      };
     }
     const plan = this.#planned.find(({ matcher, left }) => left > 0 && matches(matcher, request));
     if (plan) {
@@ -76,7 +79,9 @@ export class Faults {
     }
     if (this.conflictRate > 0 && isWrite(request) && this.random() < this.conflictRate) {
       return {
-        response: sendOutcome(conflict('could not serialize access due to read/write dependencies among transactions', '40001')),
+        response: sendOutcome(
+          conflict('could not serialize access due to read/write dependencies among transactions', '40001')
+        ),
         afterwards: false,
       };
     }

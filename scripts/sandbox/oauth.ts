@@ -49,7 +49,9 @@ export function tokenEndpoint(
 
 function credentials(authorization: string | undefined, form: URLSearchParams): { id?: string; secret?: string } {
   if (authorization?.startsWith('Basic ')) {
-    const [id = '', secret = ''] = Buffer.from(authorization.slice('Basic '.length), 'base64').toString('utf8').split(':');
+    const [id = '', secret = ''] = Buffer.from(authorization.slice('Basic '.length), 'base64')
+      .toString('utf8')
+      .split(':');
     return { id, secret };
   }
   return { id: form.get('client_id') ?? '', secret: form.get('client_secret') ?? '' };

@@ -30,9 +30,7 @@ export function limitPage(request: SearchRequest): PagedRequest {
   const count = Math.min(request.count ?? DEFAULT_COUNT, MAX_COUNT);
   const offset = request.offset ?? 0;
   if (offset > MAX_OFFSET) {
-    throw new OperationOutcomeError(
-      badRequest(`Search offset exceeds maximum (got ${offset}, max ${MAX_OFFSET})`)
-    );
+    throw new OperationOutcomeError(badRequest(`Search offset exceeds maximum (got ${offset}, max ${MAX_OFFSET})`));
   }
   if (offset > 0 && request.cursor) {
     throw new OperationOutcomeError(badRequest('Cannot use both offset and cursor'));

@@ -61,7 +61,11 @@ export class Provision {
   /** Makes a client with credentials and a membership. */
   async createClient(name: string, options: MembershipOptions = {}): Promise<SandboxClient> {
     const secret = randomBytes(32).toString('hex');
-    const client = await this.#repo.createResource<ClientApplication>({ resourceType: 'ClientApplication', name, secret });
+    const client = await this.#repo.createResource<ClientApplication>({
+      resourceType: 'ClientApplication',
+      name,
+      secret,
+    });
     const reference = `ClientApplication/${client.id}`;
     const membership = await this.#join({ reference, display: name }, options);
     return { id: client.id, secret, reference, membershipId: membership.id };
@@ -128,7 +132,8 @@ export class Provision {
 
   async #join(profile: Reference, { accessPolicy, admin }: MembershipOptions): Promise<WithId<ProjectMembership>> {
     const policy =
-      accessPolicy && (await this.#repo.createResource<AccessPolicy>({ ...accessPolicy, resourceType: 'AccessPolicy' }));
+      accessPolicy &&
+      (await this.#repo.createResource<AccessPolicy>({ ...accessPolicy, resourceType: 'AccessPolicy' }));
     return this.#repo.createResource<ProjectMembership>({
       resourceType: 'ProjectMembership',
       project: { reference: `Project/${this.#projectId}` },

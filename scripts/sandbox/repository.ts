@@ -236,7 +236,9 @@ export class StrictRepository extends FhirRepository {
 
   #writer(): Writer {
     const transaction = this.#transaction as Transaction;
-    return new Writer(this.#backend, this.#caller, this.#reader, transaction, (request) => this.searchResources(request));
+    return new Writer(this.#backend, this.#caller, this.#reader, transaction, (request) =>
+      this.searchResources(request)
+    );
   }
 
   #commit(transaction: Transaction): void {

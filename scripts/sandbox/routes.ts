@@ -128,7 +128,11 @@ export class Routes {
     if (isExecute(method, fhirPath)) {
       return execute(request, fhirPath, caller, repository, bots, backend);
     }
-    if (/^\/Binary(\/[^/]+)?$/.test(fhirPath) && (method === 'POST' || method === 'PUT') && !isBinaryResource(request)) {
+    if (
+      /^\/Binary(\/[^/]+)?$/.test(fhirPath) &&
+      (method === 'POST' || method === 'PUT') &&
+      !isBinaryResource(request)
+    ) {
       return this.#upload(request, repository);
     }
     const [outcome, resource] = await this.#router.handleRequest(this.#fhirRequest(request), repository);
@@ -180,7 +184,11 @@ export class Routes {
     const { store, projectId } = this.#services.backend;
     const [type = '', id = ''] = caller.author.reference?.split('/') ?? [];
     return sendJson(200, {
-      project: { resourceType: 'Project', id: projectId, name: (store.row('Project', projectId)?.current.resource as Project).name },
+      project: {
+        resourceType: 'Project',
+        id: projectId,
+        name: (store.row('Project', projectId)?.current.resource as Project).name,
+      },
       membership: {
         resourceType: 'ProjectMembership',
         id: caller.membershipId,
@@ -213,4 +221,3 @@ function isBinaryResource(request: SandboxRequest): boolean {
 function prefer(request: SandboxRequest, response: SandboxResponse): SandboxResponse {
   return request.headers.prefer === 'return=minimal' ? { ...response, body: '' } : response;
 }
-

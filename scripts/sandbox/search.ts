@@ -50,7 +50,8 @@ export function runSearch(store: Store, search: SearchRequest, access: Access): 
   for (const type of types) {
     const plan = planSearch(store, type, request.filters ?? [], access);
     for (const row of plan.rows(cursor?.since)) {
-      const found = plan.matches(row) && !cursor?.excluded.has(row.id) && row.current.lastUpdated >= (cursor?.since ?? '');
+      const found =
+        plan.matches(row) && !cursor?.excluded.has(row.id) && row.current.lastUpdated >= (cursor?.since ?? '');
       if (!found) {
         continue;
       }
@@ -76,7 +77,10 @@ export function runSearch(store: Store, search: SearchRequest, access: Access): 
 
 /** The links of a result's page. */
 export function linksOf(result: SearchResult, baseUrl: string): ReturnType<typeof searchLinks> {
-  const found = (row: Row): { id: string; lastUpdated: string } => ({ id: row.id, lastUpdated: row.current.lastUpdated });
+  const found = (row: Row): { id: string; lastUpdated: string } => ({
+    id: row.id,
+    lastUpdated: row.current.lastUpdated,
+  });
   return searchLinks(result.request, result.rows.map(found), result.next && found(result.next), baseUrl);
 }
 
@@ -149,7 +153,9 @@ function planSearch(store: Store, type: string, filters: readonly Filter[], acce
 
 function findAll(store: Store, request: SearchRequest, access: Access): WithId<Resource>[] {
   const plan = planSearch(store, request.resourceType, request.filters ?? [], access);
-  return [...plan.rows(undefined)].flatMap((row) => (plan.matches(row) && row.current.resource ? [row.current.resource] : []));
+  return [...plan.rows(undefined)].flatMap((row) =>
+    plan.matches(row) && row.current.resource ? [row.current.resource] : []
+  );
 }
 
 /** The smallest set of rows that some criterion allows, or undefined if none has an index. */

@@ -34,7 +34,10 @@ export class WorkCount {
       const timer =
         timeoutMs === undefined
           ? undefined
-          : setTimeout(() => reject(new Error(`Still running after ${timeoutMs} ms: ${describe?.() ?? ''}`)), timeoutMs);
+          : setTimeout(
+              () => reject(new Error(`Still running after ${timeoutMs} ms: ${describe?.() ?? ''}`)),
+              timeoutMs
+            );
       this.#waiting.push(() => {
         clearTimeout(timer);
         resolve();

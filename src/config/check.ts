@@ -1,4 +1,6 @@
 /** Whether the text of one setting is usable. Answers problems, never values. */
+import { checkKey } from './key.ts';
+import type { KeyProblem } from './key.ts';
 import type { Setting } from './settings.ts';
 
 const PLACEHOLDER =
@@ -61,15 +63,15 @@ function problemOfUrl(setting: Setting, value: string, production: boolean): str
   return url.protocol === 'https:' ? undefined : 'must be https in production';
 }
 
-/** The key is refused in every environment: a weak key makes every pseudonym guessable, and it cannot be taken back. */
+const KEY_PROBLEMS: Readonly<Record<KeyProblem, string>> = {
+  missing: 'is missing',
+  short: 'is too short: it takes 32 random bytes, as 64 hexadecimal digits or 43 base64url characters',
+  placeholder: 'is a placeholder',
+  weak: 'has too little variety to be random',
+};
+
+/** The key is refused in every environment. */
 function problemOfKey(value: string): string | undefined {
-  if (PLACEHOLDER.test(value)) {
-    return 'is a placeholder';
-  }
-  // A text of hexadecimal digits is meant as hexadecimal, although base64url has these characters as well.
-  const isLongEnough = /^[0-9a-f]+$/i.test(value) ? value.length >= 64 : /^[A-Za-z0-9_-]{43,}=?$/.test(value);
-  if (!isLongEnough) {
-    return 'must be at least 32 random bytes, as 64 hexadecimal digits or 43 base64url characters';
-  }
-  return new Set(value.toLowerCase()).size < 8 ? 'has too little variety to be random' : undefined;
+  const problem = checkKey(value);
+  return problem && KEY_PROBLEMS[problem];
 }

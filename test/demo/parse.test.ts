@@ -39,7 +39,8 @@ describe('an input', () => {
     ['[]', 'holds no resources'],
     ['{"resourceType":"Bundle"}', 'holds no resources'],
     ['{"resourceType":"Bundle","entry":{}}', 'is a malformed Bundle: `entry` is not an array'],
-    ['{\n  "name": John Smith }', 'is not valid JSON (line 2, column 11)'],
+    ['{\n  "name" John Smith }', 'is not valid JSON (line 2, column 10)'],
+    ['{ "name": John Smith }', 'is not valid JSON'],
   ])('%j is refused, and not quoted', (text, problem) => {
     expect(contents(text)).toBe(problem);
   });

@@ -16,6 +16,7 @@ function shown(isTTY: boolean): string {
 const report: Report = {
   input: { files: 1, entries: 1, repeated: 0, leftOut: 0, failed: 0 },
   types: { Patient: { inSource: 2, replicated: 1, withheldByConsent: 0, withheldByPolicy: 0, failed: 1 } },
+  reasons: { 'consent-period': 2 },
   requests: { ...NO_REQUESTS, perReplicatedResource: { eventPath: 4, bulkPath: null } },
   runs: {},
   sweep: null,
@@ -32,6 +33,7 @@ describe('the screen', () => {
   test('ends with the counts, what they cost, and where the problems are', () => {
     const text = summary(report, ['x.json'], false);
     expect(text).toContain('Requests per replicated resource: 4 on the event path');
+    expect(text).toContain('Withheld: 2 by consent-period.');
     expect(text).toContain('Problem (sync): x.json entry 2 Patient was not copied (and 2 more)');
     expect(text).not.toContain('\u001b');
     expect(summary(report, [], true)).toContain('\u001b[31m');

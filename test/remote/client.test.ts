@@ -13,7 +13,7 @@ const config = (change: Record<string, string> = {}): Config => {
     REPLICA_BASE_URL: 'https://replica.test',
     REPLICA_CLIENT_ID: 'client',
     REPLICA_CLIENT_SECRET: 'secret',
-    PSEUDONYM_KEY: '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0',
+    PSEUDONYM_KEY: 'fa2bdca424f01f01ffb48df93acc35d439c7fd331a1a7fba6ac2fd83aa9ab31a',
     ...change,
   };
   const loaded = load(Object.fromEntries(Object.entries(values).map(([name, valueString]) => [name, { valueString }])));

@@ -15,7 +15,8 @@ beforeAll(async () => {
     baseUrl: source.baseUrl,
     client,
     deployBot: async (code) => (await source.createBot({ name: 'conformance', code })).id,
-    restrictedClient: (resource) => source.createClient('restricted', { accessPolicy: { resource: [...resource] as never } }),
+    restrictedClient: (resource) =>
+      source.createClient('restricted', { accessPolicy: { resource: [...resource] as never } }),
     settle: () => source.idle({ timeoutMs: 10_000 }),
     advance: (ms) => sandbox.clock.advance(ms),
     limitQuota: (units) => {

@@ -25,12 +25,22 @@ describe('cron expressions', () => {
     expect(next(text, after)).toBe(expected);
   });
 
-  test.each(['', 'every minute', '* * * *', '*/5 * * * * *', '60 * * * *', '* 24 * * *', '* * 0 * *', '* * * 13 *', '* * * * 7', '5-1 * * * *', '*/0 * * * *', '@daily'])(
-    '"%s" is no cron expression',
-    (text) => {
-      expect(parseCron(text)).toBeUndefined();
-    }
-  );
+  test.each([
+    '',
+    'every minute',
+    '* * * *',
+    '*/5 * * * * *',
+    '60 * * * *',
+    '* 24 * * *',
+    '* * 0 * *',
+    '* * * 13 *',
+    '* * * * 7',
+    '5-1 * * * *',
+    '*/0 * * * *',
+    '@daily',
+  ])('"%s" is no cron expression', (text) => {
+    expect(parseCron(text)).toBeUndefined();
+  });
 
   test('a day that never comes has no next tick', () => {
     expect(next('0 0 30 2 *', '2026-01-01T00:00:00Z')).toBeUndefined();

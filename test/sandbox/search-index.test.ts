@@ -18,15 +18,36 @@ const coding = fc.record({ system: fc.constantFrom('urn:x', 'urn:y'), code: word
 const reference = fc.record({ reference: fc.constantFrom('Patient/a', 'Patient/b', 'Group/a') });
 const resource = fc.oneof(
   fc.record(
-    { resourceType: fc.constant('Patient' as const), identifier: fc.array(fc.record({ system: fc.constantFrom('urn:x', 'urn:y'), value: word }), { minLength: 1, maxLength: 2 }), active: fc.boolean(), gender: fc.constantFrom('male' as const, 'female' as const) },
+    {
+      resourceType: fc.constant('Patient' as const),
+      identifier: fc.array(fc.record({ system: fc.constantFrom('urn:x', 'urn:y'), value: word }), {
+        minLength: 1,
+        maxLength: 2,
+      }),
+      active: fc.boolean(),
+      gender: fc.constantFrom('male' as const, 'female' as const),
+    },
     { requiredKeys: ['resourceType'] }
   ),
   fc.record(
-    { resourceType: fc.constant('Observation' as const), status: fc.constantFrom('final' as const, 'amended' as const), code: fc.record({ coding: fc.array(coding, { maxLength: 2 }), text: word }), subject: reference, meta: fc.record({ tag: fc.array(coding, { maxLength: 2 }) }) },
+    {
+      resourceType: fc.constant('Observation' as const),
+      status: fc.constantFrom('final' as const, 'amended' as const),
+      code: fc.record({ coding: fc.array(coding, { maxLength: 2 }), text: word }),
+      subject: reference,
+      meta: fc.record({ tag: fc.array(coding, { maxLength: 2 }) }),
+    },
     { requiredKeys: ['resourceType', 'status', 'code'] }
   ),
   fc.record(
-    { resourceType: fc.constant('Task' as const), status: fc.constantFrom('requested' as const, 'failed' as const), intent: fc.constant('order' as const), for: reference, focus: reference, businessStatus: fc.record({ text: word }) },
+    {
+      resourceType: fc.constant('Task' as const),
+      status: fc.constantFrom('requested' as const, 'failed' as const),
+      intent: fc.constant('order' as const),
+      for: reference,
+      focus: reference,
+      businessStatus: fc.record({ text: word }),
+    },
     { requiredKeys: ['resourceType', 'status', 'intent'] }
   )
 ) as fc.Arbitrary<Patient | Observation | Task>;
@@ -78,14 +99,24 @@ describe('the index', () => {
 describe('a table', () => {
   /** Everything that can be observed of a table. */
   const observe = (table: Table): unknown => ({
-    order: table.log.filter((row) => row !== undefined).map((row) => [row.id, row.current.versionId, row.versions.length]),
+    order: table.log
+      .filter((row) => row !== undefined)
+      .map((row) => [row.id, row.current.versionId, row.versions.length]),
     rows: [...table.rows.keys()].sort(),
     a: [...(table.withTerm('t:a') ?? [])].map((row) => row.id).sort(),
     b: [...(table.withTerm('t:b') ?? [])].map((row) => row.id).sort(),
     positions: [...table.rows.values()].every((row) => table.log[row.position] === row),
   });
-  const change = fc.record({ id: fc.constantFrom('1', '2', '3'), value: fc.constantFrom('a', 'b'), kind: fc.constantFrom('put', 'bury', 'expunge') });
-  const apply = (table: Table, { id, value, kind }: { id: string; value: string; kind: string }, n: number): (() => void) => {
+  const change = fc.record({
+    id: fc.constantFrom('1', '2', '3'),
+    value: fc.constantFrom('a', 'b'),
+    kind: fc.constantFrom('put', 'bury', 'expunge'),
+  });
+  const apply = (
+    table: Table,
+    { id, value, kind }: { id: string; value: string; kind: string },
+    n: number
+  ): (() => void) => {
     const lastUpdated = new Date(AT + n).toISOString();
     if (kind === 'expunge') {
       return table.expunge(id);

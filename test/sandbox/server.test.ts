@@ -17,7 +17,10 @@ afterEach(() => sandbox.close());
 
 describe('faults', () => {
   test('failNext answers so many matching requests, and leaves the others alone', async () => {
-    sandbox.source.faults.failNext({ method: 'POST', url: 'Patient' }, { status: 503, headers: { 'Retry-After': '2' }, times: 2 });
+    sandbox.source.faults.failNext(
+      { method: 'POST', url: 'Patient' },
+      { status: 503, headers: { 'Retry-After': '2' }, times: 2 }
+    );
     const first = await api.fhir('POST', 'Patient', aPatient());
     expect([first.status, first.headers.get('retry-after')]).toEqual([503, '2']);
     expect((await api.fhir('GET', 'Patient')).status).toBe(200);
@@ -78,7 +81,10 @@ describe('faults', () => {
 describe('idle', () => {
   test('a bot that never resolves is named when the time is over', async () => {
     const { source } = sandbox;
-    const bot = await source.createBot({ name: 'sleeper', code: 'exports.handler = () => new Promise(() => undefined);' });
+    const bot = await source.createBot({
+      name: 'sleeper',
+      code: 'exports.handler = () => new Promise(() => undefined);',
+    });
     await source.subscribe(bot, 'Patient');
     await api.create(aPatient());
     await expect(source.idle({ timeoutMs: 50 })).rejects.toThrow('Still running after 50 ms: sleeper');
@@ -195,7 +201,13 @@ describe('the two servers', () => {
     const [copy] = await replica.repo.searchResources<Basic>({ resourceType: 'Basic' });
     expect(copy?.code.text).toBe(id);
     expect(log).toHaveLength(1);
-    expect(log[0]).toMatchObject({ method: 'POST', url: '/fhir/R4/Basic', status: 201, interaction: 'create', caller: client.reference });
+    expect(log[0]).toMatchObject({
+      method: 'POST',
+      url: '/fhir/R4/Basic',
+      status: 201,
+      interaction: 'create',
+      caller: client.reference,
+    });
     expect(JSON.parse(log[0]?.body ?? '')).toEqual({ resourceType: 'Basic', code: { text: id } });
     expect(replica.requestCounts.get('POST create')).toBe(1);
   });
@@ -239,7 +251,13 @@ describe('the two servers', () => {
   test('$expunge removes all versions, for admins only (platform.md 8.3)', async () => {
     const { id } = await api.create(aPatient());
     expect((await api.fhir('POST', `Patient/${id}/$expunge`)).status).toBe(403);
-    const eraser = new Api(sandbox.source.baseUrl, await sandbox.source.createClient('eraser', { admin: true, accessPolicy: { resource: [{ resourceType: 'Task' }] } }));
+    const eraser = new Api(
+      sandbox.source.baseUrl,
+      await sandbox.source.createClient('eraser', {
+        admin: true,
+        accessPolicy: { resource: [{ resourceType: 'Task' }] },
+      })
+    );
     expect((await eraser.fhir('POST', `Patient/${id}/$expunge`)).status).toBe(200);
     expect((await api.fhir('GET', `Patient/${id}`)).status).toBe(404);
     expect((await api.fhir('GET', `Patient/${id}/_history`)).status).toBe(404);

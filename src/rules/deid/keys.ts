@@ -1,5 +1,6 @@
 /** The keys of one patient: pseudonyms, date shift and content digest, all from one project secret. */
 import { createHmac, createSecretKey } from 'node:crypto';
+import { checkKey } from '../../config/key.ts';
 import { hkdfExpand, hkdfExtract } from './hkdf.ts';
 import { spell, tokenPrefix } from './tokens.ts';
 
@@ -10,9 +11,6 @@ export interface ProjectKey {
   /** At least 32 characters that nobody could guess: 32 random bytes as hex (64) or base64url (43). */
   readonly secret: string;
 }
-
-/** Why a secret is refused. A closed list; says nothing of the secret itself. */
-export type KeyProblem = 'missing' | 'short' | 'placeholder' | 'weak';
 
 /** Everything keyed that de-identification of one patient needs. Immutable but for a memo of tokens. */
 export interface PatientKeys {
@@ -32,29 +30,11 @@ export interface PatientKeys {
 }
 
 const SALT = 'medplum-consent-sync/deid';
-const MIN_LENGTH = 32;
-const MIN_BITS = 100;
 
 const DAY_MS = 86_400_000;
 /** Three whole days less the half day of the time shift still clear any time zone: nothing after birth lands on the birth date. */
 const MIN_SHIFT_DAYS = 3;
 const SHIFT_RANGE_DAYS = 365;
-
-const PLACEHOLDER =
-  /change.?me|placeholder|example|secret|password|passw0rd|insecure|replace.?me|your.?key|your.?own|default|development|dummy|sample|todo|<.*>|\$\{|abcdefgh|01234567|12345678/i;
-
-/**
- * Judges a project secret. Used where settings are checked and again where keys are made.
- *
- * @param secret - As it stands in the setting.
- * @returns The problem, or undefined when the secret will do.
- */
-export function checkKey(secret: unknown): KeyProblem | undefined {
-  if (typeof secret !== 'string' || secret.trim() === '') return 'missing';
-  if (secret.length < MIN_LENGTH) return 'short';
-  if (PLACEHOLDER.test(secret)) return 'placeholder';
-  return repeats(secret) || estimatedBits(secret) < MIN_BITS ? 'weak' : undefined;
-}
 
 /**
  * Derives the keys of one patient (RFC 5869; the purpose and the patient's id are the `info`). Make it once per patient.
@@ -94,18 +74,4 @@ export function patientKeys(key: ProjectKey, patientId: string): PatientKeys {
     },
     digest: (canonical) => spell(createHmac('sha256', digestKey).update(canonical).digest('hex')),
   };
-}
-
-/** Whether the secret is one short piece said again and again. */
-function repeats(secret: string): boolean {
-  return (secret + secret).indexOf(secret, 1) < secret.length;
-}
-
-/** Shannon entropy of the characters times the length: a floor for accidents, not a measure of strength. */
-function estimatedBits(secret: string): number {
-  const counts = new Map<string, number>();
-  for (const char of secret) counts.set(char, (counts.get(char) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= count * Math.log2(count / secret.length);
-  return bits;
 }

@@ -64,11 +64,17 @@ const someConditions = fc
 
 const type = fc.constantFrom<('permit' | 'deny' | undefined)[]>('permit', 'permit', 'deny', undefined);
 
-export const provision: fc.Arbitrary<ConsentProvision> = fc.letrec<{ node: ConsentProvision }>((tie) => ({
-  node: fc
-    .tuple(type, someConditions, fc.array(tie('node'), { maxLength: 2, depthSize: 'small' }))
-    .map(([kind, own, provision]) => ({ ...own, ...(kind && { type: kind }), ...(provision.length && { provision }) })),
-})).node;
+/** A tree of at most `depth` levels below its root. */
+const tree = (depth: number): fc.Arbitrary<ConsentProvision> =>
+  fc
+    .tuple(
+      type,
+      someConditions,
+      depth ? fc.array(tree(depth - 1), { maxLength: 2 }) : fc.constant<ConsentProvision[]>([])
+    )
+    .map(([kind, own, provision]) => ({ ...own, ...(kind && { type: kind }), ...(provision.length && { provision }) }));
+
+export const provision = tree(3);
 
 const changes: fc.Arbitrary<Partial<Consent>> = fc.record(
   {
@@ -109,7 +115,7 @@ export const resource: fc.Arbitrary<Observation> = fc
   )
   .map(({ labels, ...changed }) => {
     const { effectiveDateTime: _dropped, ...undated } = anObservation();
-    return { ...undated, ...changed, meta: { security: labels } };
+    return { ...undated, ...changed, meta: { security: labels } } as Observation;
   });
 
 export const request: fc.Arbitrary<ConsentRequest> = fc

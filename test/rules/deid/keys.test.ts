@@ -1,7 +1,8 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { hkdfExpand, hkdfExtract } from '../../../src/rules/deid/hkdf.ts';
-import { checkKey, patientKeys } from '../../../src/rules/deid/keys.ts';
+import { checkKey } from '../../../src/config/key.ts';
+import { patientKeys } from '../../../src/rules/deid/keys.ts';
 import { KEY } from './support.ts';
 
 it('derives as RFC 5869 says (node:crypto agrees)', () => {

@@ -23,7 +23,11 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
     });
 
     test('a wrong secret is 400 invalid_request', async () => {
-      const { status, body } = await token({ grant_type: 'client_credentials', client_id: driver().client.id, client_secret: 'x' });
+      const { status, body } = await token({
+        grant_type: 'client_credentials',
+        client_id: driver().client.id,
+        client_secret: 'x',
+      });
       expect([status, body]).toEqual([400, { error: 'invalid_request', error_description: 'Invalid secret' }]);
     });
 
@@ -32,7 +36,10 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
       [{ grant_type: 'password' }, 'Unsupported grant_type'],
       [{ grant_type: 'client_credentials' }, 'Missing client_id'],
       [{ grant_type: 'client_credentials', client_id: 'x' }, 'Missing client_secret'],
-      [{ grant_type: 'client_credentials', client_id: '00000000-0000-4000-8000-000000000000', client_secret: 'x' }, 'Invalid client'],
+      [
+        { grant_type: 'client_credentials', client_id: '00000000-0000-4000-8000-000000000000', client_secret: 'x' },
+        'Invalid client',
+      ],
     ])('%o is refused: %s', async (form, description) => {
       const { status, body } = await token(form as Record<string, string>);
       expect([status, body.error, body.error_description]).toEqual([400, 'invalid_request', description]);
@@ -44,10 +51,13 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
       expect((await read(basic(id, 'x'))).status).toBe(401);
     });
 
-    test.each(['', 'Bearer nonsense', 'Bearer a.b.c', 'Digest x'])('authorization "%s" is 401 with an OperationOutcome', async (authorization) => {
-      const { status, body } = await read(authorization);
-      expect([status, body.issue[0].code]).toEqual([401, 'login']);
-    });
+    test.each(['', 'Bearer nonsense', 'Bearer a.b.c', 'Digest x'])(
+      'authorization "%s" is 401 with an OperationOutcome',
+      async (authorization) => {
+        const { status, body } = await read(authorization);
+        expect([status, body.issue[0].code]).toEqual([401, 'login']);
+      }
+    );
 
     test('a token expires', async ({ skip }) => {
       const advance = driver().advance ?? skip('the clock of this server cannot be moved');
@@ -120,7 +130,10 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
     });
 
     test('a list of interactions permits these and no others', async () => {
-      const caller = await restricted({ resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] }, { resourceType: 'Patient', interaction: ['create', 'read'] });
+      const caller = await restricted(
+        { resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] },
+        { resourceType: 'Patient', interaction: ['create', 'read'] }
+      );
       const { id } = await caller.create(aPatient());
       expect((await caller.fhir('GET', `Patient/${id}`)).status).toBe(200);
       expect((await caller.fhir('DELETE', `Patient/${id}`)).status).toBe(403);
@@ -130,7 +143,11 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
 
     test('hidden fields are absent on read, readonly fields keep their value', async () => {
       const { id } = await api().create(aPatient({ gender: 'female', birthDate: '1980-01-01' }));
-      const caller = await restricted({ resourceType: 'Patient', hiddenFields: ['birthDate'], readonlyFields: ['gender'] });
+      const caller = await restricted({
+        resourceType: 'Patient',
+        hiddenFields: ['birthDate'],
+        readonlyFields: ['gender'],
+      });
       expect((await caller.fhir('GET', `Patient/${id}`)).body.birthDate).toBeUndefined();
       const { status, body } = await caller.fhir('PUT', `Patient/${id}`, { ...aPatient({ gender: 'male' }), id });
       expect([status, body.gender]).toEqual([200, 'female']);

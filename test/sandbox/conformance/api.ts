@@ -52,7 +52,12 @@ export class Api {
   }
 
   /** Sends a request to a FHIR path. A body that is not a string goes out as FHIR JSON. */
-  async fhir<T = any>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
+  async fhir<T = any>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {}
+  ): Promise<Answer<T>> {
     this.#authorization ??= `Bearer ${await fetchToken(this.baseUrl, this.#credentials)}`;
     return send<T>(this.baseUrl, method, `fhir/R4/${path}`, body, {
       authorization: this.#authorization,
@@ -132,7 +137,9 @@ export function anIdentifier(): { system: string; value: string; token: string }
 }
 
 /** A patient that nobody else has. */
-export function aPatient(override: Partial<Patient> = {}): Patient & { identifier: [{ system: string; value: string }] } {
+export function aPatient(
+  override: Partial<Patient> = {}
+): Patient & { identifier: [{ system: string; value: string }] } {
   const { system, value } = anIdentifier();
   return { resourceType: 'Patient', identifier: [{ system, value }], ...override } as ReturnType<typeof aPatient>;
 }

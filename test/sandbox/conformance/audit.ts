@@ -8,7 +8,8 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
     await driver().settle();
     return api().find<AuditEvent>(`AuditEvent?entity=${entity}&_sort=_lastUpdated&_count=100`);
   };
-  const codes = (events: readonly AuditEvent[]): (string | undefined)[] => events.map((event) => event.subtype?.[0]?.code);
+  const codes = (events: readonly AuditEvent[]): (string | undefined)[] =>
+    events.map((event) => event.subtype?.[0]?.code);
 
   describe('AuditEvents of REST access (platform.md 4.4-4.5)', () => {
     test('create, read, update, patch, history and delete leave one row each, an unchanged update too', async () => {
@@ -66,7 +67,10 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
     test('a transaction leaves a row for each entry, one request id in all; a failed one leaves none', async () => {
       const patient = aPatient();
       const entry = { request: { method: 'POST' as const, url: 'Patient' } };
-      const { body } = await api().bundle('transaction', [{ ...entry, resource: patient }, { ...entry, resource: aPatient() }]);
+      const { body } = await api().bundle('transaction', [
+        { ...entry, resource: patient },
+        { ...entry, resource: aPatient() },
+      ]);
       const events = [
         ...(await rows(`Patient/${body.entry[0].resource.id}`)),
         ...(await rows(`Patient/${body.entry[1].resource.id}`)),
@@ -85,7 +89,12 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
     test('_include leaves a read for each reference, $everything one for the patient', async () => {
       const { id } = await api().create(aPatient());
       for (let i = 0; i < 2; i++) {
-        await api().create({ resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject: { reference: `Patient/${id}` } });
+        await api().create({
+          resourceType: 'Observation',
+          status: 'final',
+          code: { text: 'x' },
+          subject: { reference: `Patient/${id}` },
+        });
       }
       await api().fhir('GET', `Observation?subject=Patient/${id}&_include=Observation:subject`);
       await api().fhir('GET', `Patient/${id}/$everything`);
@@ -97,7 +106,10 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
       const silent = new Api(driver().baseUrl, await driver().restrictedClient([{ resourceType: 'Patient' }]));
       await silent.fhir('GET', `Patient/${id}`);
       expect(codes(await rows(`Patient/${id}`))).toEqual(['create']);
-      const audited = await driver().restrictedClient([{ resourceType: 'Patient' }, { resourceType: 'AuditEvent', interaction: ['create'] }]);
+      const audited = await driver().restrictedClient([
+        { resourceType: 'Patient' },
+        { resourceType: 'AuditEvent', interaction: ['create'] },
+      ]);
       await new Api(driver().baseUrl, audited).fhir('GET', `Patient/${id}`);
       expect(codes(await rows(`Patient/${id}`))).toEqual(['create', 'read']);
     });
@@ -132,7 +144,10 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
         type: { system: 'https://medplum.com/CodeSystem/audit-event', code: 'execute' },
         outcome: '0',
         outcomeDesc: 'one 2\nthree',
-        agent: [{ who: { reference: `ClientApplication/${driver().client.id}` }, requestor: true }, { requestor: false }],
+        agent: [
+          { who: { reference: `ClientApplication/${driver().client.id}` }, requestor: true },
+          { requestor: false },
+        ],
       });
       expect(event?.subtype).toBeUndefined();
       expect(event?.period?.start).toBeDefined();

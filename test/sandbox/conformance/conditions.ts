@@ -16,7 +16,9 @@ export function conditionalRules(api: () => Api): void {
     test('parallel If-None-Exist creates make one resource', async () => {
       const patient = aPatient();
       const condition = { 'if-none-exist': `identifier=${patient.identifier[0].value}` };
-      const answers = await Promise.all(Array.from({ length: 20 }, () => api().fhir('POST', 'Patient', patient, condition)));
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => api().fhir('POST', 'Patient', patient, condition))
+      );
       expect(answers.map(({ status }) => status).sort()).toEqual([...Array(19).fill(200), 201]);
       expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
     });
@@ -24,7 +26,10 @@ export function conditionalRules(api: () => Api): void {
     test('a conditional update of what exists keeps its id', async () => {
       const patient = aPatient();
       const { id } = await api().create(patient);
-      const { status, body } = await api().fhir('PUT', `Patient?identifier=${patient.identifier[0].value}`, { ...patient, active: true });
+      const { status, body } = await api().fhir('PUT', `Patient?identifier=${patient.identifier[0].value}`, {
+        ...patient,
+        active: true,
+      });
       expect([status, body.id, body.active]).toEqual([200, id, true]);
     });
 
@@ -69,17 +74,25 @@ export function conditionalRules(api: () => Api): void {
     test('one that finds a resource is replaced, in a single request, a batch and a transaction', async () => {
       const patient = aPatient();
       const { id } = await api().create(patient);
-      const resource = observation(`Patient?identifier=${patient.identifier[0].system}|${patient.identifier[0].value}`) as any;
+      const resource = observation(
+        `Patient?identifier=${patient.identifier[0].system}|${patient.identifier[0].value}`
+      ) as any;
       const entry = [{ request: { method: 'POST' as const, url: 'Observation' }, resource }];
       const single = await api().fhir('POST', 'Observation', resource);
       const batch = await api().bundle('batch', entry);
       const transaction = await api().bundle('transaction', entry);
-      const subjects = [single.body, batch.body.entry[0].resource, transaction.body.entry[0].resource].map((o) => o.subject.reference);
+      const subjects = [single.body, batch.body.entry[0].resource, transaction.body.entry[0].resource].map(
+        (o) => o.subject.reference
+      );
       expect(subjects).toEqual(Array(3).fill(`Patient/${id}`));
     });
 
     test('one that finds nothing is 400', async () => {
-      const { status, body } = await api().fhir('POST', 'Observation', observation(`Patient?identifier=${anIdentifier().token}`));
+      const { status, body } = await api().fhir(
+        'POST',
+        'Observation',
+        observation(`Patient?identifier=${anIdentifier().token}`)
+      );
       expect(status).toBe(400);
       expect(reason(body)).toContain('did not match any resources');
     });
@@ -88,7 +101,11 @@ export function conditionalRules(api: () => Api): void {
       const patient = aPatient();
       await api().create(patient);
       await api().create(patient);
-      const { status, body } = await api().fhir('POST', 'Observation', observation(`Patient?identifier=${patient.identifier[0].value}`));
+      const { status, body } = await api().fhir(
+        'POST',
+        'Observation',
+        observation(`Patient?identifier=${patient.identifier[0].value}`)
+      );
       expect(status).toBe(400);
       expect(reason(body)).toContain('matched multiple');
     });
@@ -97,7 +114,10 @@ export function conditionalRules(api: () => Api): void {
       const patient = aPatient();
       const { status } = await api().bundle('transaction', [
         { request: { method: 'POST', url: 'Patient' }, resource: patient },
-        { request: { method: 'POST', url: 'Observation' }, resource: observation(`Patient?identifier=${anIdentifier().token}`) as any },
+        {
+          request: { method: 'POST', url: 'Observation' },
+          resource: observation(`Patient?identifier=${anIdentifier().token}`) as any,
+        },
       ]);
       expect(status).toBe(400);
       expect(await api().find(`Patient?identifier=${patient.identifier[0].value}`)).toEqual([]);

@@ -5,7 +5,8 @@ import type { Driver } from './api.ts';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 export function executeRules(driver: () => Driver, api: () => Api): void {
-  const deploy = (body: string): Promise<string> => driver().deployBot(`exports.handler = async (medplum, event) => { ${body} };`);
+  const deploy = (body: string): Promise<string> =>
+    driver().deployBot(`exports.handler = async (medplum, event) => { ${body} };`);
   const run = async (body: string, input: unknown = {}): Promise<any> =>
     api().fhir('POST', `Bot/${await deploy(body)}/$execute`, input, JSON_TYPE);
 
@@ -58,22 +59,34 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
         )
       );
       const raw = await api().fhir('GET', `Bot/${id}/$execute`);
-      expect([raw.status, raw.headers.get('content-type'), raw.body]).toEqual([200, 'text/plain; version=0.0.4', 'up 1\n']);
+      expect([raw.status, raw.headers.get('content-type'), raw.body]).toEqual([
+        200,
+        'text/plain; version=0.0.4',
+        'up 1\n',
+      ]);
       expect((await api().fhir('POST', `Bot/${id}/$execute`, {}, JSON_TYPE)).body.resourceType).toBe('Binary');
     });
 
-    test.each(['10n', '() => 1', '(() => { const a = {}; a.a = a; return a; })()'])('a returned %s is 500', async (code) => {
-      expect((await run(`return ${code};`)).status).toBe(500);
-    });
+    test.each(['10n', '() => 1', '(() => { const a = {}; a.a = a; return a; })()'])(
+      'a returned %s is 500',
+      async (code) => {
+        expect((await run(`return ${code};`)).status).toBe(500);
+      }
+    );
 
     test('a thrown OperationOutcome is 400 with it, code and all', async () => {
-      const outcome = { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'forbidden', details: { text: 'no' } }] };
+      const outcome = {
+        resourceType: 'OperationOutcome',
+        issue: [{ severity: 'error', code: 'forbidden', details: { text: 'no' } }],
+      };
       const { status, body } = await run(`throw ${JSON.stringify(outcome)};`);
       expect([status, body]).toEqual([400, outcome]);
     });
 
     test('a thrown OperationOutcomeError loses its code', async () => {
-      const { status, body } = await run(`const { OperationOutcomeError, forbidden } = require('@medplum/core'); throw new OperationOutcomeError(forbidden);`);
+      const { status, body } = await run(
+        `const { OperationOutcomeError, forbidden } = require('@medplum/core'); throw new OperationOutcomeError(forbidden);`
+      );
       expect([status, body.issue[0].code, reason(body)]).toEqual([400, 'invalid', 'Forbidden']);
     });
 
@@ -83,7 +96,9 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
     });
 
     test('a returned OperationOutcome is 200, even when it says error', async () => {
-      const { status, body } = await run(`return { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'forbidden' }] };`);
+      const { status, body } = await run(
+        `return { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'forbidden' }] };`
+      );
       expect([status, body.issue[0].code]).toEqual([200, 'forbidden']);
     });
 
@@ -114,12 +129,23 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
       const bot = (await api().fhir('GET', `Bot/${id}`)).body;
       await api().fhir('PUT', `Bot/${id}`, { ...bot, identifier: [{ system, value }] });
       const status = async (...rules: Parameters<Driver['restrictedClient']>[0]): Promise<number> =>
-        (await new Api(driver().baseUrl, await driver().restrictedClient(rules)).fhir('POST', `Bot/${id}/$execute`, {}, JSON_TYPE)).status;
+        (
+          await new Api(driver().baseUrl, await driver().restrictedClient(rules)).fhir(
+            'POST',
+            `Bot/${id}/$execute`,
+            {},
+            JSON_TYPE
+          )
+        ).status;
       expect(await status({ resourceType: 'Patient' })).toBe(403);
       expect(await status({ resourceType: 'Bot', interaction: ['search'] })).toBe(403);
       expect(await status({ resourceType: 'Bot', interaction: ['read'] })).toBe(200);
-      expect(await status({ resourceType: 'Bot', readonly: true, criteria: `Bot?identifier=${system}|${value}` })).toBe(200);
-      expect(await status({ resourceType: 'Bot', readonly: true, criteria: `Bot?identifier=${system}|other` })).toBe(404);
+      expect(await status({ resourceType: 'Bot', readonly: true, criteria: `Bot?identifier=${system}|${value}` })).toBe(
+        200
+      );
+      expect(await status({ resourceType: 'Bot', readonly: true, criteria: `Bot?identifier=${system}|other` })).toBe(
+        404
+      );
     });
 
     test('$execute is not called inside a batch', async () => {
@@ -130,22 +156,52 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
 
     test('text is mirrored in the type of the answer, a path after $execute is accepted, csv arrives empty', async () => {
       const id = await deploy('return { input: event.input };');
-      expect((await api().fhir('POST', `Bot/${id}/$execute/more`, 'hello', { 'content-type': 'text/plain' })).body).toBe('{"input":"hello"}');
-      expect((await api().fhir('POST', `Bot/${id}/$execute`, 'a;b', { 'content-type': 'text/csv' })).body).toEqual({ input: {} });
+      expect(
+        (await api().fhir('POST', `Bot/${id}/$execute/more`, 'hello', { 'content-type': 'text/plain' })).body
+      ).toBe('{"input":"hello"}');
+      expect((await api().fhir('POST', `Bot/${id}/$execute`, 'a;b', { 'content-type': 'text/csv' })).body).toEqual({
+        input: {},
+      });
     });
   });
 
   describe('the vm context (platform.md 3.5-3.7, style.md 2)', () => {
-    const absent = ['setTimeout', 'Buffer', 'process', 'crypto', 'AbortController', 'structuredClone', 'queueMicrotask', 'Headers', 'atob', 'global'];
+    const absent = [
+      'setTimeout',
+      'Buffer',
+      'process',
+      'crypto',
+      'AbortController',
+      'structuredClone',
+      'queueMicrotask',
+      'Headers',
+      'atob',
+      'global',
+    ];
 
     test.each(absent)('%s does not exist', async (name) => {
       expect((await run(`return { type: typeof ${name} };`)).body).toEqual({ type: 'undefined' });
     });
 
     test('these and no other globals exist', async () => {
-      const { body } = await run(`return Object.getOwnPropertyNames(globalThis).filter((name) => !event.input.includes(name)).sort();`, builtIns());
+      const { body } = await run(
+        `return Object.getOwnPropertyNames(globalThis).filter((name) => !event.input.includes(name)).sort();`,
+        builtIns()
+      );
       expect(body).toEqual(
-        ['ContentType', 'Hl7Message', 'MedplumClient', 'TextDecoder', 'TextEncoder', 'URL', 'URLSearchParams', 'console', 'event', 'fetch', 'require'].sort()
+        [
+          'ContentType',
+          'Hl7Message',
+          'MedplumClient',
+          'TextDecoder',
+          'TextEncoder',
+          'URL',
+          'URLSearchParams',
+          'console',
+          'event',
+          'fetch',
+          'require',
+        ].sort()
       );
     });
 
@@ -168,7 +224,10 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
     });
 
     test('require finds node modules and core, and nothing that is not there on a server', async () => {
-      expect((await run(`return typeof require('node:crypto').createHmac + typeof require('@medplum/core').MedplumClient;`)).body).toBe('functionfunction');
+      expect(
+        (await run(`return typeof require('node:crypto').createHmac + typeof require('@medplum/core').MedplumClient;`))
+          .body
+      ).toBe('functionfunction');
       expect((await run(`require('left-pad');`)).status).toBe(400);
     });
 
@@ -220,7 +279,9 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
     test('the token of a bot is no token of another server', async () => {
       const token = await fetchToken(driver().baseUrl, driver().client);
       const forged = `${token.slice(0, -4)}AAAA`;
-      const { status } = await send(driver().baseUrl, 'GET', 'fhir/R4/Patient', undefined, { authorization: `Bearer ${forged}` });
+      const { status } = await send(driver().baseUrl, 'GET', 'fhir/R4/Patient', undefined, {
+        authorization: `Bearer ${forged}`,
+      });
       expect(status).toBe(401);
     });
   });
@@ -228,7 +289,9 @@ export function executeRules(driver: () => Driver, api: () => Api): void {
 
 /** The names that every realm has by itself. */
 function builtIns(): string[] {
-  return Object.getOwnPropertyNames(globalThis).concat('SuppressedError', 'exports', 'module').filter((name) => !PROVIDED.includes(name));
+  return Object.getOwnPropertyNames(globalThis)
+    .concat('SuppressedError', 'exports', 'module')
+    .filter((name) => !PROVIDED.includes(name));
 }
 
 const PROVIDED = ['TextDecoder', 'TextEncoder', 'URL', 'URLSearchParams', 'console', 'event', 'fetch', 'require'];

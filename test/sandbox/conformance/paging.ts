@@ -68,7 +68,10 @@ async function tagged(api: Api, count: number): Promise<string> {
   const resource = (): Patient => aPatient({ meta: { tag: [{ system, code: value }] } });
   for (let made = 0; made < count; made += 15) {
     const size = Math.min(15, count - made);
-    await api.bundle('transaction', Array.from({ length: size }, () => ({ request: { method: 'POST', url: 'Patient' }, resource: resource() })));
+    await api.bundle(
+      'transaction',
+      Array.from({ length: size }, () => ({ request: { method: 'POST', url: 'Patient' }, resource: resource() }))
+    );
   }
   return token;
 }
@@ -81,7 +84,7 @@ async function page(api: Api, query: string): Promise<{ ids: (string | undefined
 
 async function walk(api: Api, query: string): Promise<(string | undefined)[][]> {
   const pages = [];
-  for (let next: string | undefined = query; next; ) {
+  for (let next: string | undefined = query; next;) {
     const found: Awaited<ReturnType<typeof page>> = await page(api, next);
     pages.push(found.ids);
     next = found.next;

@@ -24,7 +24,12 @@ export function resourceRules(api: () => Api): void {
     });
 
     test('the server writes author, project, version and time, and ignores what the client says of them', async () => {
-      const meta = { author: { reference: 'Practitioner/x' }, project: UNKNOWN, versionId: 'v0', lastUpdated: '2001-01-01T00:00:00Z' };
+      const meta = {
+        author: { reference: 'Practitioner/x' },
+        project: UNKNOWN,
+        versionId: 'v0',
+        lastUpdated: '2001-01-01T00:00:00Z',
+      };
       const created = await api().create<Patient>(aPatient({ meta }));
       expect(created.meta?.author?.reference).toMatch(/^ClientApplication\//);
       expect(created.meta?.project).not.toBe(UNKNOWN);
@@ -59,7 +64,13 @@ export function resourceRules(api: () => Api): void {
 
     test('key order and empty values are no change', async () => {
       const { id, identifier, meta } = await api().create(aPatient({ active: true }));
-      const { body } = await api().fhir('PUT', `Patient/${id}`, { identifier, name: [], active: true, id, resourceType: 'Patient' });
+      const { body } = await api().fhir('PUT', `Patient/${id}`, {
+        identifier,
+        name: [],
+        active: true,
+        id,
+        resourceType: 'Patient',
+      });
       expect(body.meta.versionId).toBe(meta?.versionId);
     });
 
@@ -87,12 +98,16 @@ export function resourceRules(api: () => Api): void {
     });
 
     test('a missing required property is 400', async () => {
-      expect((await api().fhir('POST', 'Observation', { resourceType: 'Observation', status: 'final' })).status).toBe(400);
+      expect((await api().fhir('POST', 'Observation', { resourceType: 'Observation', status: 'final' })).status).toBe(
+        400
+      );
     });
 
     test('a value of the wrong type is 400 on update too', async () => {
       const created = await api().create(aPatient());
-      expect((await api().fhir('PUT', `Patient/${created.id}`, { ...created, birthDate: 'yesterday' })).status).toBe(400);
+      expect((await api().fhir('PUT', `Patient/${created.id}`, { ...created, birthDate: 'yesterday' })).status).toBe(
+        400
+      );
     });
 
     test('a resource of another type than the path is 400', async () => {
@@ -122,14 +137,21 @@ export function resourceRules(api: () => Api): void {
       const created = await api().create(aPatient());
       const tag = { 'if-match': `W/"${created.meta?.versionId}"` };
       const answers = await Promise.all(
-        [...Array(8).keys()].map((i) => api().fhir('PUT', `Patient/${created.id}`, { ...created, multipleBirthInteger: i + 1 }, tag))
+        [...Array(8).keys()].map((i) =>
+          api().fhir('PUT', `Patient/${created.id}`, { ...created, multipleBirthInteger: i + 1 }, tag)
+        )
       );
       expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(412)]);
     });
 
     test.each(['not-quoted', '*'])('If-Match %s is ignored', async (value) => {
       const created = await api().create(aPatient());
-      const { status } = await api().fhir('PUT', `Patient/${created.id}`, { ...created, active: true }, { 'if-match': value });
+      const { status } = await api().fhir(
+        'PUT',
+        `Patient/${created.id}`,
+        { ...created, active: true },
+        { 'if-match': value }
+      );
       expect(status).toBe(200);
     });
 
@@ -160,15 +182,21 @@ export function resourceRules(api: () => Api): void {
         { op: 'test', path: '/meta/versionId', value: created.meta?.versionId },
         { op: 'add', path: '/active', value: true },
       ];
-      const answers = await Promise.all(Array.from({ length: 6 }, () => api().fhir('PATCH', `Patient/${created.id}`, patch)));
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, () => api().fhir('PATCH', `Patient/${created.id}`, patch))
+      );
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400, 400, 400]);
     });
 
     test('a patch that changes nothing makes no version, and removing what is absent is 400', async () => {
       const created = await api().create(aPatient({ active: true }));
-      const same = await api().fhir('PATCH', `Patient/${created.id}`, [{ op: 'replace', path: '/active', value: true }]);
+      const same = await api().fhir('PATCH', `Patient/${created.id}`, [
+        { op: 'replace', path: '/active', value: true },
+      ]);
       expect(same.body.meta.versionId).toBe(created.meta?.versionId);
-      expect((await api().fhir('PATCH', `Patient/${created.id}`, [{ op: 'remove', path: '/gender' }])).status).toBe(400);
+      expect((await api().fhir('PATCH', `Patient/${created.id}`, [{ op: 'remove', path: '/gender' }])).status).toBe(
+        400
+      );
     });
   });
 
@@ -211,7 +239,11 @@ export function resourceRules(api: () => Api): void {
 
     test('a conditional update does not see what is deleted', async () => {
       const { id, identifier } = await deleted(api());
-      const { status, body } = await api().fhir('PUT', `Patient?identifier=${identifier[0].value}`, aPatient({ identifier }));
+      const { status, body } = await api().fhir(
+        'PUT',
+        `Patient?identifier=${identifier[0].value}`,
+        aPatient({ identifier })
+      );
       expect(status).toBe(201);
       expect(body.id).not.toBe(id);
     });
@@ -237,7 +269,9 @@ async function versionsOf(api: Api, id: string): Promise<number> {
   return (await api.fhir('GET', `Patient/${id}/_history`)).body.entry.length;
 }
 
-async function deleted(api: Api): Promise<{ id: string; version: string; identifier: [{ system: string; value: string }] }> {
+async function deleted(
+  api: Api
+): Promise<{ id: string; version: string; identifier: [{ system: string; value: string }] }> {
   const patient = aPatient();
   const created = await api.create(patient);
   await api.fhir('DELETE', `Patient/${created.id}`);

@@ -45,15 +45,23 @@ export function searchRules(api: () => Api): void {
 
     test('a logical reference is found by its identifier', async () => {
       const { system, value, token } = anIdentifier();
-      const observation = await api().create<Observation>({ ...anObservation(''), subject: { identifier: { system, value } } });
+      const observation = await api().create<Observation>({
+        ...anObservation(''),
+        subject: { identifier: { system, value } },
+      });
       expect(ids(await api().find(`Observation?subject:identifier=${token}`))).toEqual([observation.id]);
     });
 
     test('a chain goes through a reference, and _has goes back', async () => {
       const { id, identifier } = await created(api());
       const { system, value, token } = anIdentifier();
-      const observation = await api().create<Observation>({ ...anObservation(`Patient/${id}`), identifier: [{ system, value }] });
-      expect(ids(await api().find(`Observation?subject:Patient.identifier=${identifier[0].value}`))).toEqual([observation.id]);
+      const observation = await api().create<Observation>({
+        ...anObservation(`Patient/${id}`),
+        identifier: [{ system, value }],
+      });
+      expect(ids(await api().find(`Observation?subject:Patient.identifier=${identifier[0].value}`))).toEqual([
+        observation.id,
+      ]);
       expect(ids(await api().find(`Patient?_has:Observation:subject:identifier=${token}`))).toEqual([id]);
     });
 
@@ -88,7 +96,9 @@ export function searchRules(api: () => Api): void {
 
     test('POST _search takes the parameters as a form', async () => {
       const { id } = await created(api());
-      const { body } = await api().fhir('POST', 'Patient/_search', `_id=${id}`, { 'content-type': 'application/x-www-form-urlencoded' });
+      const { body } = await api().fhir('POST', 'Patient/_search', `_id=${id}`, {
+        'content-type': 'application/x-www-form-urlencoded',
+      });
       expect(body.entry).toHaveLength(1);
     });
 
@@ -120,9 +130,15 @@ export function searchRules(api: () => Api): void {
       const { id } = await created(api());
       const observation = await api().create(anObservation(`Patient/${id}`));
       const included = await api().fhir('GET', `Observation?_id=${observation.id}&_include=Observation:subject`);
-      expect(included.body.entry.map((e: any) => [e.resource.id, e.search.mode])).toEqual([[observation.id, 'match'], [id, 'include']]);
+      expect(included.body.entry.map((e: any) => [e.resource.id, e.search.mode])).toEqual([
+        [observation.id, 'match'],
+        [id, 'include'],
+      ]);
       const reverse = await api().fhir('GET', `Patient?_id=${id}&_revinclude=Observation:subject`);
-      expect(reverse.body.entry.map((e: any) => [e.resource.id, e.search.mode])).toEqual([[id, 'match'], [observation.id, 'include']]);
+      expect(reverse.body.entry.map((e: any) => [e.resource.id, e.search.mode])).toEqual([
+        [id, 'match'],
+        [observation.id, 'include'],
+      ]);
     });
 
     test('_sort orders by a parameter, descending with a minus', async () => {
@@ -131,7 +147,9 @@ export function searchRules(api: () => Api): void {
         await api().create(aPatient({ birthDate, meta: { tag: [{ system, code: value }] } }));
       }
       const years = async (sort: string): Promise<(string | undefined)[]> =>
-        (await api().find<Patient>(`Patient?_tag=${token}&_sort=${sort}`)).map(({ birthDate }) => birthDate?.slice(2, 4));
+        (await api().find<Patient>(`Patient?_tag=${token}&_sort=${sort}`)).map(({ birthDate }) =>
+          birthDate?.slice(2, 4)
+        );
       expect(await years('birthdate')).toEqual(['70', '80', '90']);
       expect(await years('-birthdate')).toEqual(['90', '80', '70']);
       expect(await years('-_lastUpdated')).toEqual(['80', '70', '90']);
@@ -149,10 +167,17 @@ export function searchRules(api: () => Api): void {
     test('$everything returns the compartment, paged, and by type with POST', async () => {
       const { id } = await created(api());
       const observation = await api().create(anObservation(`Patient/${id}`));
-      const task = await api().create({ resourceType: 'Task', status: 'requested', intent: 'order', for: { reference: `Patient/${id}` } });
+      const task = await api().create({
+        resourceType: 'Task',
+        status: 'requested',
+        intent: 'order',
+        for: { reference: `Patient/${id}` },
+      });
       const types = async (answer: Promise<{ body: any }>): Promise<string[]> =>
         ((await answer).body.entry ?? []).map((e: any) => e.resource.id).sort();
-      expect(await types(api().fhir('GET', `Patient/${id}/$everything`))).toEqual(expect.arrayContaining([id, observation.id, task.id].sort()));
+      expect(await types(api().fhir('GET', `Patient/${id}/$everything`))).toEqual(
+        expect.arrayContaining([id, observation.id, task.id].sort())
+      );
       const byType = { resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Observation' }] };
       expect(await types(api().fhir('POST', `Patient/${id}/$everything`, byType))).toEqual([id, observation.id].sort());
       const page = await api().fhir('GET', `Patient/${id}/$everything?_count=1`);
@@ -162,13 +187,21 @@ export function searchRules(api: () => Api): void {
 
     test('GraphQL lists resources', async () => {
       const { id } = await created(api());
-      const { body } = await api().fhir('POST', '$graphql', { query: `{ PatientList(_id: "${id}") { id } }` }, { 'content-type': 'application/json' });
+      const { body } = await api().fhir(
+        'POST',
+        '$graphql',
+        { query: `{ PatientList(_id: "${id}") { id } }` },
+        { 'content-type': 'application/json' }
+      );
       expect(body).toEqual({ data: { PatientList: [{ id }] } });
     });
   });
 }
 
-async function created(api: Api, override: Partial<Patient> = {}): Promise<Patient & { id: string; identifier: [{ system: string; value: string }] }> {
+async function created(
+  api: Api,
+  override: Partial<Patient> = {}
+): Promise<Patient & { id: string; identifier: [{ system: string; value: string }] }> {
   return api.create(aPatient(override)) as ReturnType<typeof created>;
 }
 

@@ -4,8 +4,14 @@ import { anIdentifier, aPatient, Api } from './api.ts';
 import type { Driver } from './api.ts';
 
 const EXTENSION = 'https://medplum.com/fhir/StructureDefinition';
-const interaction = (valueCode: string): Extension => ({ url: `${EXTENSION}/subscription-supported-interaction`, valueCode });
-const expression = (valueString: string): Extension => ({ url: `${EXTENSION}/fhir-path-criteria-expression`, valueString });
+const interaction = (valueCode: string): Extension => ({
+  url: `${EXTENSION}/subscription-supported-interaction`,
+  valueCode,
+});
+const expression = (valueString: string): Extension => ({
+  url: `${EXTENSION}/fhir-path-criteria-expression`,
+  valueString,
+});
 
 /** What a recording bot saw. */
 interface Seen {
@@ -19,7 +25,11 @@ interface Seen {
 
 export function subscriptionRules(driver: () => Driver, api: () => Api): void {
   /** Subscribes a bot that writes down what it is called with, and `then` does more. */
-  async function recorder(criteria: (tag: string) => string, extension: Extension[] = [], then = ''): Promise<Recorder> {
+  async function recorder(
+    criteria: (tag: string) => string,
+    extension: Extension[] = [],
+    then = ''
+  ): Promise<Recorder> {
     const { system, value, token } = anIdentifier();
     const bot = await driver().deployBot(`
       exports.handler = async (medplum, event) => {
@@ -57,7 +67,8 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
     readonly tag: { system: string; code: string };
     seen(): Promise<Seen[]>;
   }
-  const tagged = (tag: { system: string; code: string }, override: Partial<Patient> = {}): Patient => aPatient({ ...override, meta: { tag: [tag] } });
+  const tagged = (tag: { system: string; code: string }, override: Partial<Patient> = {}): Patient =>
+    aPatient({ ...override, meta: { tag: [tag] } });
   const byTag = (tag: string): string => `Patient?_tag=${tag}`;
 
   describe('Subscriptions that call a Bot (platform.md 2)', () => {
@@ -164,7 +175,10 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
     test('a transaction that fails calls nobody, and one that succeeds calls after the commit', async () => {
       const { tag, seen } = await recorder(byTag);
       const post = { request: { method: 'POST' as const, url: 'Patient' }, resource: tagged(tag) };
-      const bad = { request: { method: 'POST' as const, url: 'Patient' }, resource: { ...aPatient(), nickname: 'x' } as Patient };
+      const bad = {
+        request: { method: 'POST' as const, url: 'Patient' },
+        resource: { ...aPatient(), nickname: 'x' } as Patient,
+      };
       await api().bundle('transaction', [post, bad]);
       expect(await seen()).toEqual([]);
       await api().bundle('transaction', [post, { ...post, resource: tagged(tag) }]);
@@ -185,7 +199,10 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
       );
       await api().create(tagged(tag));
       await driver().settle();
-      expect((await seen()).map(({ requester }) => requester)).toEqual([`ClientApplication/${driver().client.id}`, `Bot/${bot}`]);
+      expect((await seen()).map(({ requester }) => requester)).toEqual([
+        `ClientApplication/${driver().client.id}`,
+        `Bot/${bot}`,
+      ]);
     });
 
     test('up to twenty run at once, so an older version can finish last (2.1)', async () => {
@@ -195,7 +212,9 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
       let patient = await api().create(tagged(tag, { multipleBirthInteger: 1 }));
       patient = (await api().fhir('PUT', `Patient/${patient.id}`, { ...patient, multipleBirthInteger: 2 })).body;
       await driver().settle();
-      const finished = await api().find<Basic>(`Basic?identifier=https://example.com/order|ID${patient.identifier?.[0]?.value}&_sort=_lastUpdated&_count=20`);
+      const finished = await api().find<Basic>(
+        `Basic?identifier=https://example.com/order|ID${patient.identifier?.[0]?.value}&_sort=_lastUpdated&_count=20`
+      );
       expect(finished.map((basic) => basic.code.text)).toEqual(['2', '1']);
     });
   });
@@ -207,7 +226,9 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
       expect((await api().fhir('PUT', `Bot/${id}`, { ...bot, cronString })).status).toBe(200);
       return id;
     }
-    const record = (value: string): string => `await medplum.createResource({ resourceType: 'Basic', identifier: [{ system: 'https://example.com/cron', value: '${value}' }],
+    const record = (
+      value: string
+    ): string => `await medplum.createResource({ resourceType: 'Basic', identifier: [{ system: 'https://example.com/cron', value: '${value}' }],
       code: { text: JSON.stringify([event.input.resourceType, event.input.id, typeof event.requester, typeof event.headers, event.contentType]) } });`;
 
     test('a tick gives the Bot as input, and neither requester nor headers (1.4)', async ({ skip }) => {
@@ -218,7 +239,13 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
       const mine = new Api(driver().baseUrl, driver().client);
       const runs = await mine.find<Basic>(`Basic?identifier=https://example.com/cron|${value}`);
       expect(runs.length).toBeGreaterThanOrEqual(2);
-      expect(JSON.parse(runs[0]?.code.text ?? '')).toEqual(['Bot', id, 'undefined', 'undefined', 'application/fhir+json']);
+      expect(JSON.parse(runs[0]?.code.text ?? '')).toEqual([
+        'Bot',
+        id,
+        'undefined',
+        'undefined',
+        'application/fhir+json',
+      ]);
     });
 
     test.each(['*/5 * * * * *', 'every minute'])('"%s" is accepted and never runs (1.2)', async (cronString) => {

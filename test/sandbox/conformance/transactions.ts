@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { anIdentifier, aPatient, reason } from './api.ts';
 import type { Api } from './api.ts';
 
-const post = (patient = aPatient()): BundleEntry => ({ request: { method: 'POST', url: 'Patient' }, resource: patient });
+const post = (patient = aPatient()): BundleEntry => ({
+  request: { method: 'POST', url: 'Patient' },
+  resource: patient,
+});
 const upsert = (patient = aPatient()): BundleEntry => ({
   request: { method: 'PUT', url: `Patient?identifier=${patient.identifier[0].value}` },
   resource: patient,
@@ -15,7 +18,10 @@ export function transactionRules(api: () => Api): void {
   describe('transactions are atomic', () => {
     test('when the last entry is invalid nothing is written', async () => {
       const patient = aPatient();
-      const invalid = { request: { method: 'POST', url: 'Patient' }, resource: { ...aPatient(), nickname: 'x' } } as BundleEntry;
+      const invalid = {
+        request: { method: 'POST', url: 'Patient' },
+        resource: { ...aPatient(), nickname: 'x' },
+      } as BundleEntry;
       expect((await api().bundle('transaction', [post(patient), invalid])).status).toBe(400);
       expect(await api().find(`Patient?identifier=${patient.identifier[0].value}`)).toEqual([]);
     });
@@ -26,7 +32,10 @@ export function transactionRules(api: () => Api): void {
       const { status } = await api().bundle('transaction', [
         { request: { method: 'DELETE', url: `Patient/${removed.id}` } },
         { request: { method: 'PUT', url: `Patient/${updated.id}` }, resource: { ...updated, active: false } },
-        { request: { method: 'PUT', url: 'Patient/00000000-0000-4000-8000-000000000000' }, resource: { ...aPatient(), id: '00000000-0000-4000-8000-000000000000' } },
+        {
+          request: { method: 'PUT', url: 'Patient/00000000-0000-4000-8000-000000000000' },
+          resource: { ...aPatient(), id: '00000000-0000-4000-8000-000000000000' },
+        },
       ]);
       expect(status).toBe(404);
       expect((await api().fhir('GET', `Patient/${removed.id}`)).status).toBe(200);
@@ -41,7 +50,10 @@ export function transactionRules(api: () => Api): void {
       const patient = aPatient();
       const { status } = await api().bundle('transaction', [
         post(patient),
-        { request: { method: 'PUT', url: `Patient/${updated.id}`, ifMatch: 'W/"00000000-0000-4000-8000-000000000000"' }, resource: { ...updated, active: true } },
+        {
+          request: { method: 'PUT', url: `Patient/${updated.id}`, ifMatch: 'W/"00000000-0000-4000-8000-000000000000"' },
+          resource: { ...updated, active: true },
+        },
       ]);
       expect(status).toBe(412);
       expect(await api().find(`Patient?identifier=${patient.identifier[0].value}`)).toEqual([]);
@@ -60,7 +72,15 @@ export function transactionRules(api: () => Api): void {
     test('urn:uuid references become the ids of what is created', async () => {
       const fullUrl = `urn:uuid:${randomUUID()}`;
       const { body } = await api().bundle('transaction', [
-        { request: { method: 'POST', url: 'Observation' }, resource: { resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject: { reference: fullUrl } } },
+        {
+          request: { method: 'POST', url: 'Observation' },
+          resource: {
+            resourceType: 'Observation',
+            status: 'final',
+            code: { text: 'x' },
+            subject: { reference: fullUrl },
+          },
+        },
         { ...post(), fullUrl },
       ]);
       expect(body.entry[0].resource.subject.reference).toBe(`Patient/${body.entry[1].resource.id}`);
@@ -77,14 +97,23 @@ export function transactionRules(api: () => Api): void {
 
     test('with ifNoneExist, 9 entries do not pass', async () => {
       const entry = post();
-      const conditional = { ...entry, request: { method: 'POST' as const, url: 'Patient', ifNoneExist: `identifier=${anIdentifier().value}` } };
+      const conditional = {
+        ...entry,
+        request: { method: 'POST' as const, url: 'Patient', ifNoneExist: `identifier=${anIdentifier().value}` },
+      };
       expect((await api().bundle('transaction', [conditional, ...times(8, post)])).status).toBe(400);
     });
 
     test('conditional updates of what exists do not count as such: 9 pass', async () => {
       const patients = times(9, aPatient);
-      await api().bundle('transaction', patients.map((patient) => post(patient)));
-      const { status } = await api().bundle('transaction', patients.map((patient) => upsert({ ...patient, active: true })));
+      await api().bundle(
+        'transaction',
+        patients.map((patient) => post(patient))
+      );
+      const { status } = await api().bundle(
+        'transaction',
+        patients.map((patient) => upsert({ ...patient, active: true }))
+      );
       expect(status).toBe(200);
     });
 

@@ -1,0 +1,28 @@
+/** `npm run bench`: ratios against a floor measured in the same run, never bare times. A case that gives a wrong result throws. */
+import { benchDeid } from './bench/deid.ts';
+import { benchEventPath } from './bench/event-path.ts';
+
+/** One measured ratio. */
+export interface Ratio {
+  readonly what: string;
+  readonly against: string;
+  readonly ratio: number;
+  /** What else is worth knowing: counts, never times. */
+  readonly note?: string;
+}
+
+const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = { deid: benchDeid, 'event-path': benchEventPath };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in CASES));
+if (unknown.length > 0) {
+  console.error(`No such case: ${unknown.join(', ')}. There are: ${Object.keys(CASES).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  for (const [name, run] of Object.entries(CASES).filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
+    console.log(name);
+    for (const { what, against, ratio, note } of await run()) {
+      console.log(`  ${ratio.toFixed(2).padStart(6)} × ${against}: ${what}${note ? ` (${note})` : ''}`);
+    }
+  }
+}
