@@ -10,7 +10,7 @@ import type { ProjectFacts } from './deploy/gather.ts';
 import { problemsOf } from './deploy/judge.ts';
 import { readManifest, RUNTIMES } from './deploy/manifest.ts';
 import type { Manifest, Runtime } from './deploy/manifest.ts';
-import { only, planDeploy } from './deploy/plan.ts';
+import { only, planDeploy, policiesInUse } from './deploy/plan.ts';
 import type { Action, Found } from './deploy/plan.ts';
 import { findReaders } from './deploy/readers.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
@@ -78,6 +78,7 @@ async function deploy(args: readonly string[]): Promise<number> {
   const { found, plan } = await look();
   const warnings = [
     ...replica.warnings,
+    ...policiesInUse(all, found),
     ...(await strangersOf(server, found)).map((stranger) => `${stranger}, and is not ours`),
   ];
   const steps = plan.filter(({ isPrune }) => !isPrune || values.prune);

@@ -48,7 +48,7 @@ async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<st
     const before = secretsOf(project.secrets)[name]?.valueString;
     return before !== undefined && given.has(name) && given.get(name) !== before;
   });
-  if (isRekeyed.length > 0) {
+  if (isRekeyed.length > 0 && (await hasLinks(server, project))) {
     throw new Refusal(
       `${isRekeyed.join(' and ')} would be replaced`,
       'Every pseudonym hangs on it: `npm run secrets -- rotate PSEUDONYM_KEY` keeps the old key for reading.'
@@ -68,6 +68,13 @@ async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<st
   show('unchanged', same);
   problems.forEach((problem) => console.log(`  ! ${problem}`));
   return 0;
+}
+
+/** A link is written before anything is sent: without any, no pseudonym exists, and the key may still be replaced. */
+async function hasLinks(server: Server, project: ProjectFacts): Promise<boolean> {
+  const { control } = systemsOf(secretsOf(project.secrets).NAMESPACE?.valueString);
+  const links = await server.search(`Basic?code=${encodeURIComponent(`${control}|patient-link`)}&_fields=id`);
+  return links.length > 0;
 }
 
 function check(list: SecretList): number {

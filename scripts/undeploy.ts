@@ -5,7 +5,7 @@ import { apply } from './deploy/apply.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
 import { writeConfig } from './deploy/config-file.ts';
 import { gather, gatherProject } from './deploy/gather.ts';
-import { planUndeploy } from './deploy/plan.ts';
+import { planUndeploy, policiesInUse } from './deploy/plan.ts';
 import { purgeable } from './deploy/purge.ts';
 import type { Remnant } from './deploy/purge.ts';
 import { secretsOf } from './deploy/secrets.ts';
@@ -33,6 +33,8 @@ async function undeploy(args: readonly string[]): Promise<number> {
   say(`${project.projectName} (Project/${project.projectId})`);
   plan.forEach((action) => say(`  ${lineOf(action)}`));
   say(plan.length > 0 ? `  ${plan.length} changes` : '  nothing of ours is deployed');
+  const warnings = policiesInUse([], found);
+  warnings.forEach((warning) => say(`  ! ${warning}`));
   if (!values['dry-run']) {
     const isSure = remnants.length === 0 || (await isConfirmed(remnants, project.projectName));
     const target = { server, systems, projectId: project.projectId, bundles: [] };

@@ -82,7 +82,11 @@ export function fates(
       });
     }
   }
-  return { types: Object.fromEntries([...types].sort(([a], [b]) => a.localeCompare(b))), problems: grouped(problems) };
+  return {
+    types: Object.fromEntries([...types].sort(([a], [b]) => a.localeCompare(b))),
+    reasons,
+    problems: grouped(problems),
+  };
 }
 
 function fateOf(record: Resource, statement: Statement | undefined, held: ReadonlySet<string>): Fate {

@@ -18,6 +18,8 @@ export interface Target {
   readonly server: Server;
   readonly systems: Systems;
   readonly projectId: string;
+  /** How long something new may take to be there; longer by default in Lambda. */
+  readonly patienceMs?: number;
   readonly bundles: readonly { readonly name: string; readonly code: string; readonly version: string }[];
 }
 

@@ -70,6 +70,7 @@ export async function gather(server: Server, systems: Systems, probe = true): Pr
     quotas: await owned<UserConfiguration>('UserConfiguration'),
     subscriptions: await owned<Subscription>('Subscription'),
     operations: await owned<OperationDefinition>('OperationDefinition'),
+    inUse: await usedOf(server, policies),
     bots: await gatherBots(server, systems, policies, probe),
   };
 }
@@ -103,6 +104,19 @@ async function gatherBots(
   return found;
 }
 
+async function usedOf(server: Server, policies: Found['policies']): Promise<string[]> {
+  const used: string[] = [];
+  for (const { owner, resource } of policies) {
+    if (owner.startsWith('role.') && (await membershipsWith(server, resource.id)).length > 0) {
+      used.push(resource.id);
+    }
+  }
+  return used;
+}
+
+const membershipsWith = (server: Server, policyId: string): Promise<ProjectMembership[]> =>
+  server.search<ProjectMembership>(`ProjectMembership?access-policy=AccessPolicy/${policyId}`);
+
 /** A run that was cut between the making of a Bot and its identifier left a Bot that has our policy already. */
 async function unfinishedOf(
   server: Server,
@@ -111,9 +125,7 @@ async function unfinishedOf(
 ): Promise<{ bot: Bot & { id: string }; name: string }[]> {
   const found: { bot: Bot & { id: string }; name: string }[] = [];
   for (const { owner, resource } of policies.filter((policy) => policy.owner.startsWith('bot.'))) {
-    for (const { user } of await server.search<ProjectMembership>(
-      `ProjectMembership?access-policy=AccessPolicy/${resource.id}`
-    )) {
+    for (const { user } of await membershipsWith(server, resource.id)) {
       const [type, id = ''] = user?.reference?.split('/') ?? [];
       if (type === 'Bot' && !known.includes(id)) {
         found.push({ bot: await server.read<Bot>(`Bot/${id}`), name: nameOf(owner) });

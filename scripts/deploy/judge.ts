@@ -46,6 +46,18 @@ export function problemsOf(manifest: Manifest, built: readonly Bundled[]): strin
         .map((role) => `${bot.name}: the caller ${role} is no role of the manifest`),
     ]),
     ...roles.flatMap(({ role, access }) => problemsOfAccess(`role ${role}`, access)),
+    ...[
+      ...bots.map(({ name, access }) => ({ owner: name, access })),
+      ...roles.map(({ role, access }) => ({ owner: `role ${role}`, access })),
+    ]
+      .filter(
+        ({ access }) =>
+          !access.some(
+            ({ resourceType, interaction }) => resourceType === 'AuditEvent' && interaction.includes('create')
+          )
+      )
+      // The server writes the AuditEvent of a request in the name of its caller (`platform.md` §4.3).
+      .map(({ owner }) => `${owner}: its access lacks AuditEvent create, so what it does would leave no trace`),
     ...operations.flatMap(({ code, bot, resource }) => [
       ...(names.includes(bot) ? [] : [`operation ${code}: there is no bot ${bot}`]),
       ...(/^[a-z][A-Za-z0-9-]*$/.test(code) ? [] : [`operation ${code}: the code must be letters, digits and dashes`]),

@@ -35,6 +35,8 @@ export interface Found {
   readonly quotas: readonly Owned<UserConfiguration>[];
   readonly subscriptions: readonly Owned<Subscription>[];
   readonly operations: readonly Owned<OperationDefinition>[];
+  /** Ids of policies of people that memberships refer to: without its policy, a person is locked out. */
+  readonly inUse: readonly string[];
 }
 
 /** One step. */
@@ -84,7 +86,26 @@ export function planDeploy(wanted: readonly Wanted[], found: Found): Action[] {
 
 /** Everything of ours goes: what `undeploy` does. */
 export function planUndeploy(found: Found): Action[] {
-  return removalsOf([], found);
+  return removalsOf([], found).map((action) => ({ ...action, why: [] }));
+}
+
+/**
+ * The policies that should go and cannot, since people have them.
+ *
+ * @param wanted - What should be there; nothing for an undeployment.
+ * @param found - What is there.
+ * @returns A sentence each.
+ */
+export function policiesInUse(wanted: readonly Wanted[], found: Found): string[] {
+  return found.policies
+    .filter(
+      ({ owner, resource }) =>
+        found.inUse.includes(resource.id) && !wanted.some((row) => row.kind === 'policy' && row.owner === owner)
+    )
+    .map(
+      ({ owner, resource }) =>
+        `AccessPolicy/${resource.id} (${owner}) stays: memberships refer to it, and would be locked out without it`
+    );
 }
 
 type Ids = ReadonlyMap<string, string>;
@@ -248,7 +269,7 @@ function removalsOf(wanted: readonly Wanted[], found: Found): Action[] {
     ...surplus('subscription', found.subscriptions, ({ criteria }) => criteria),
     ...surplus('operation', found.operations, ({ code }) => code),
     ...gone.flatMap((bot) => removalOf(bot, 'not in the manifest', true).filter(({ kind }) => kind !== 'schedule')),
-    ...surplus('policy', found.policies, () => ''),
+    ...surplus('policy', found.policies, () => '').filter(({ id }) => !found.inUse.includes(id ?? '')),
     ...surplus('quota', found.quotas, () => ''),
   ];
 }

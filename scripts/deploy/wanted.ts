@@ -56,7 +56,7 @@ export function wantedOf(manifest: Manifest, context: Context): Wanted[] {
   return [
     ...bots.flatMap((bot) => wantedOfBot(bot, manifest, context)),
     ...operations.map((operation) => wantedOperation(operation)),
-    ...roles.map((role) => wantedRole(role, bots, context.systems)),
+    ...roles.map((role) => wantedRole(role, manifest, context.systems)),
   ];
 }
 
@@ -134,13 +134,25 @@ function wantedOperation({ code, bot, description, resource }: OperationRow): Wa
   };
 }
 
-/** Whoever can read a Bot can execute it (`platform.md` §6.4): the callers of a bot are those whose policy names it. */
-function wantedRole({ role, access }: RoleRow, bots: readonly BotRow[], systems: Systems): Wanted {
-  const callable = bots.filter(({ callers }) => callers?.includes(role)).map(({ name }) => `${systems.bot}|${name}`);
-  const execute: readonly Access[] =
-    callable.length > 0
-      ? [{ resourceType: 'Bot', interaction: ['read', 'search'], criteria: `Bot?identifier=${callable.join(',')}` }]
+/**
+ * Whoever can read a Bot can execute it (`platform.md` §6.4): the callers of a bot are those whose policy names it. An operation
+ * asks for its definition to be readable as well (§7.6).
+ */
+function wantedRole({ role, access }: RoleRow, { bots, operations = [] }: Manifest, systems: Systems): Wanted {
+  const callable = bots.filter(({ callers }) => callers?.includes(role)).map(({ name }) => name);
+  const codes = operations.filter(({ bot }) => callable.includes(bot)).map(({ code }) => code);
+  const toRead = (resourceType: string, search: string, values: readonly string[]): Access[] =>
+    values.length > 0
+      ? [{ resourceType, interaction: ['read', 'search'], criteria: `${resourceType}?${search}=${values.join(',')}` }]
       : [];
+  const execute = [
+    ...toRead(
+      'Bot',
+      'identifier',
+      callable.map((name) => `${systems.bot}|${name}`)
+    ),
+    ...toRead('OperationDefinition', 'code', codes),
+  ];
   return {
     kind: 'policy',
     owner: ownerOfRole(role),
@@ -152,7 +164,6 @@ function wantedRole({ role, access }: RoleRow, bots: readonly BotRow[], systems:
   };
 }
 
-/** A caller whose policy cannot create AuditEvents is not audited at all (`platform.md` §4.3), so every policy of ours can. */
 function policyEntry({ resourceType, interaction, criteria }: Access, systems: Systems): Properties {
   return {
     resourceType,

@@ -37,14 +37,16 @@ function isIn(text: string, { kind, value }: IdentifyingString): boolean {
     const after = text[at + value.length] ?? ' ';
     // A shifted date-time may fall on somebody's birthday; a date alone may not.
     const isOther = kind === 'birth-date' && value.length === 10 && after === 'T';
-    if (!LETTER_OR_DIGIT.test(before) && !LETTER_OR_DIGIT.test(after) && !isOther) {
+    // A ZIP code of digits alone may be a port or the rest of a decimal.
+    const isNumber = /^\d+$/.test(value) && /[:.]/.test(before);
+    if (!LETTER_OR_DIGIT.test(before) && !LETTER_OR_DIGIT.test(after) && !isOther && !isNumber) {
       return true;
     }
   }
   return false;
 }
 
-/** All texts of a line, also those in other clothes. */
+/** All texts of a line, also those in other clothes. Numbers are measurements: what identifies somebody is text in FHIR. */
 function toldBy(line: string): string {
   const told: string[] = [];
   const tell = (value: unknown): void => {
@@ -53,12 +55,12 @@ function toldBy(line: string): string {
     } else if (Array.isArray(value)) {
       value.forEach(tell);
     } else if (typeof value === 'object' && value !== null) {
-      Object.entries(value).forEach(([key, child]) => {
-        told.push(key);
-        tell(child);
-      });
-    } else {
-      told.push(String(value));
+      Object.entries(value)
+        .filter(([key]) => key !== 'content-length')
+        .forEach(([key, child]) => {
+          told.push(key);
+          tell(child);
+        });
     }
   };
   tell(parsed(line) ?? line);

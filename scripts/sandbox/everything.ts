@@ -1,7 +1,7 @@
 import { allOk, OperationOutcomeError, badRequest, isResource } from '@medplum/core';
 import type { SearchRequest } from '@medplum/core';
 import type { FhirRepository, FhirRequest, FhirResponse } from '@medplum/fhir-router';
-import type { BundleEntry, Parameters, Patient, Reference, Resource, ResourceType } from '@medplum/fhirtypes';
+import type { BundleEntry, Parameters, Patient, Reference, ResourceType } from '@medplum/fhirtypes';
 import { patientCompartment } from './definitions.ts';
 
 const DEFAULT_COUNT = 1_000;
@@ -40,7 +40,7 @@ export async function everything(request: FhirRequest, repository: FhirRepositor
   const bundle = await repository.search(search);
   const entry = [...(bundle.entry ?? [])] as BundleEntry[];
   await addReferred(repository, entry);
-  return [allOk, { ...bundle, ...(entry.length > 0 && { entry }) } as Resource];
+  return [allOk, { ...bundle, ...(entry.length > 0 && { entry }) }];
 }
 
 function readOptions({ method, query, body }: FhirRequest): Options {

@@ -242,11 +242,11 @@ export class StrictRepository extends FhirRepository {
   }
 
   #commit(transaction: Transaction): void {
-    const { store, onCommit } = this.#backend;
+    const { store } = this.#backend;
     for (const audit of transaction.audits) {
       this.#auditor.put(audit());
     }
-    onCommit(transaction.changes, this.#caller.trace);
+    this.#backend.onCommit(transaction.changes, this.#caller.trace);
     store.compact(new Set(transaction.changes.map((change) => change.type)));
   }
 

@@ -46,10 +46,12 @@ export function runSearch(store: Store, search: SearchRequest, access: Access): 
   const matches: Row[] = [];
   let total = 0;
   const rules = request.sortRules ?? [];
-  const inLogOrder = types.length === 1 && rules.every((rule) => rule.code === '_lastUpdated' && !rule.descending);
+  const [rule, ...minor] = rules;
+  const inLogOrder = types.length === 1 && minor.length === 0 && (!rule || rule.code === '_lastUpdated');
+  const backwards = rule?.descending === true;
   for (const type of types) {
     const plan = planSearch(store, type, request.filters ?? [], access);
-    for (const row of plan.rows(cursor?.since)) {
+    for (const row of plan.rows(cursor?.since, inLogOrder && backwards)) {
       const found =
         plan.matches(row) && !cursor?.excluded.has(row.id) && row.current.lastUpdated >= (cursor?.since ?? '');
       if (!found) {
@@ -118,8 +120,8 @@ function checkType(type: string, access: Access): void {
 }
 
 interface Plan {
-  /** The rows that may match, in the order of their last change, without those changed before `since`. */
-  rows(since: string | undefined): Iterable<Row>;
+  /** The rows that may match, in the order of their last change or against it, without those changed before `since`. */
+  rows(since: string | undefined, backwards: boolean): Iterable<Row>;
   matches(row: Row): boolean;
 }
 
@@ -133,9 +135,9 @@ function planSearch(store: Store, type: string, filters: readonly Filter[], acce
   const candidates = deleted ? undefined : narrowest(table, criteria);
 
   return {
-    rows(since) {
+    rows(since, backwards) {
       const from = criteria.reduce((latest, { since: own = '' }) => (own > latest ? own : latest), since ?? '');
-      return candidates ? inOrder(candidates) : walk(table, from);
+      return candidates ? inOrder(candidates, backwards) : walk(table, from, backwards);
     },
     matches(row) {
       const { resource } = row.current;
@@ -153,7 +155,7 @@ function planSearch(store: Store, type: string, filters: readonly Filter[], acce
 
 function findAll(store: Store, request: SearchRequest, access: Access): WithId<Resource>[] {
   const plan = planSearch(store, request.resourceType, request.filters ?? [], access);
-  return [...plan.rows(undefined)].flatMap((row) =>
+  return [...plan.rows(undefined, false)].flatMap((row) =>
     plan.matches(row) && row.current.resource ? [row.current.resource] : []
   );
 }
@@ -190,13 +192,16 @@ function indexedRows(table: Table, { ids, terms }: Criterion): ReadonlySet<Row> 
   return union;
 }
 
-function inOrder(rows: ReadonlySet<Row>): Row[] {
-  return [...rows].sort((a, b) => a.position - b.position);
+function inOrder(rows: ReadonlySet<Row>, backwards: boolean): Row[] {
+  const sign = backwards ? -1 : 1;
+  return [...rows].sort((a, b) => (a.position - b.position) * sign);
 }
 
-function* walk(table: Table, since: string): Generator<Row> {
-  for (let i = since ? table.positionOf(since) : 0; i < table.log.length; i++) {
-    const row = table.log[i];
+function* walk(table: Table, since: string, backwards: boolean): Generator<Row> {
+  const first = since ? table.positionOf(since) : 0;
+  const last = table.log.length - 1;
+  for (let i = first; i <= last; i++) {
+    const row = table.log[backwards ? first + last - i : i];
     if (row) {
       yield row;
     }

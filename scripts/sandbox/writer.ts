@@ -9,7 +9,7 @@ import {
   validateResourceType,
 } from '@medplum/core';
 import type { WithId } from '@medplum/core';
-import type { Binary, Reference, Resource } from '@medplum/fhirtypes';
+import type { Binary, Resource } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { maySome, permission } from './access.ts';
 import type { Backend, Caller } from './caller.ts';
@@ -116,7 +116,7 @@ export class Writer {
       ...next.meta,
       versionId: randomUUID(),
       lastUpdated: store.timestamp(clock.now()),
-      author: this.#caller.author as Reference<never>,
+      author: this.#caller.author,
       project: projectId,
     };
     next.meta.compartment = compartmentsOf(next, projectId);

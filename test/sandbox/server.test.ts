@@ -58,7 +58,7 @@ describe('faults', () => {
     const chances = [0.4, 0.6];
     faults.random = () => chances.shift() ?? 1;
     const { status, body } = await api.fhir('POST', 'Patient', aPatient());
-    expect([status, body.issue[0].details.coding[0].code]).toEqual([409, '40001']);
+    expect([status, body.issue[0].details?.coding?.[0]?.code]).toEqual([409, '40001']);
     expect((await api.fhir('POST', 'Patient', aPatient())).status).toBe(201);
     faults.random = () => 0;
     expect((await api.fhir('GET', 'Patient')).status).toBe(200);
@@ -162,6 +162,20 @@ describe('the operator', () => {
     expect(await repo.searchResources({ resourceType: 'Patient' })).toEqual([]);
   });
 
+  test('transactions in process take turns, even when they wait for something else', async () => {
+    const { repo } = sandbox.source;
+    const once = (): Promise<void> =>
+      repo.withTransaction(async (inside) => {
+        const found = await inside.searchResources({ resourceType: 'Patient' });
+        await sleep(1);
+        if (found.length === 0) {
+          await inside.createResource(aPatient());
+        }
+      });
+    await Promise.all([once(), once(), once()]);
+    expect(await repo.searchResources({ resourceType: 'Patient' })).toHaveLength(1);
+  });
+
   test('others do not see what is not committed', async () => {
     const { repo } = sandbox.source;
     let seen: Promise<unknown[]> | undefined;
@@ -236,7 +250,7 @@ describe('the two servers', () => {
       { request: { method: 'POST', url: 'Patient' }, resource: aPatient() },
       { request: { method: 'POST', url: 'Patient' }, resource: { ...aPatient(), nickname: 'x' } as Patient },
     ]);
-    expect(body.entry.map((entry: any) => entry.response.status)).toEqual(['201', '400']);
+    expect(body.entry.map((entry) => entry.response.status)).toEqual(['201', '400']);
     await old.close();
   });
 

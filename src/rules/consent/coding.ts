@@ -3,6 +3,7 @@ import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
 import { V3_ACT_CODE } from '../../fhir/systems.ts';
 
 const TERMINOLOGY = 'http://terminology.hl7.org/CodeSystem/';
+const ALIAS = /^(?:https?:\/\/hl7\.org\/fhir\/|urn:oid:2|http:\/\/terminology\.hl7\.org\/V)/;
 const OIDS: Readonly<Record<string, string>> = { 4: 'ActCode', 8: 'ActReason', 25: 'Confidentiality' };
 
 /**
@@ -13,11 +14,15 @@ const OIDS: Readonly<Record<string, string>> = { 4: 'ActCode', 8: 'ActReason', 2
  */
 export function normalSystem(system: string | undefined): string | undefined {
   const bare = system?.replace(/\/+$/, '');
+  // Nearly every system is written as it should be, and this is asked of each coding of each Consent.
+  if (!bare || !ALIAS.test(bare)) {
+    return bare;
+  }
   if (bare === 'http://terminology.hl7.org/ValueSet/v3-InformationSensitivityPolicy') {
     return V3_ACT_CODE;
   }
   return bare
-    ?.replace(
+    .replace(
       /^https?:\/\/hl7\.org\/fhir\/(?:v3\/(?=\w)|(?=consent(?:scope|action|categorycodes)$))/,
       (alias) => TERMINOLOGY + (alias.endsWith('v3/') ? 'v3-' : '')
     )

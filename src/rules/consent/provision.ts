@@ -24,7 +24,7 @@ export interface Finding {
 interface Place {
   readonly path: string;
   readonly inherited: Conditions;
-  /** A rule above states the purpose, and it is the one asked for. */
+  /** A rule above states the purpose. */
   readonly isPurposeStated: boolean;
 }
 
@@ -115,7 +115,7 @@ function readDeny(rule: ConsentProvision, place: Place, inquiry: Inquiry): DenyF
   }
   let lifted: Finding | undefined;
   let denied: Finding | undefined;
-  const isPurposeStated = place.isPurposeStated || (truth === true && states(conditions, 'purpose'));
+  const isPurposeStated = place.isPurposeStated || states(conditions, 'purpose');
   for (const [child, at] of children(rule, { path: place.path, inherited: {}, isPurposeStated })) {
     if (child.type === 'permit') {
       const found = readPermit(child, at, inquiry);

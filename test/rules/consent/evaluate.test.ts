@@ -141,6 +141,13 @@ const RULES: Record<string, Row[]> = {
     ['a deny of an unreadable date denies', aConsent(deny, { dateTime: '2024-02-31' }), {}, 'deny root-deny'],
   ],
   '5 scope': [
+    [
+      'a deny of scope treatment does not touch sharing',
+      aConsent(deny, { scope: scope('treatment') }),
+      {},
+      'no-consent scope',
+    ],
+
     ['research covers research', permits({}, { scope: scope('research') }), { purpose: 'CLINTRCH' }, YES],
     ['research does not cover treatment', permits({}, { scope: scope('research') }), {}, 'no-consent scope'],
     ['a research deny does not touch treatment', aConsent(deny, { scope: scope('research') }), {}, 'no-consent scope'],
@@ -206,6 +213,16 @@ const RULES: Record<string, Row[]> = {
     ],
   ],
   '8 the base decision': [
+    [
+      'HRex #regular does not cover sensitive data',
+      permits(
+        {},
+        { policy: [{ uri: 'http://hl7.org/fhir/us/davinci-hrex/StructureDefinition-hrex-consent.html#regular' }] }
+      ),
+      { resource: labelled(confidentiality('N'), sensitivity('HIV')) },
+      'no-consent securityLabel',
+    ],
+
     ['a root type beats OPTIN', aConsent(deny, { policyRule: policy('OPTIN') }), {}, 'deny root-deny'],
     [
       'OPTOUT with a bare permit is a conflict',
@@ -319,6 +336,31 @@ const RULES: Record<string, Row[]> = {
     ],
   ],
   '10 nesting': [
+    [
+      'a nested deny is not narrowed by a permit that applies',
+      permits({ dataPeriod: { start: '2020' }, provision: [{ type: 'deny', class: [ofType('Patient')] }] }),
+      { resource: resource({ resourceType: 'Patient', id: '1' }) },
+      NO,
+    ],
+    [
+      'a child without type never grants',
+      permits({
+        securityLabel: [confidentiality('N')],
+        provision: [{ provision: [], securityLabel: [confidentiality('N')] }],
+      }),
+      { resource: labelled(confidentiality('R')) },
+      'no-consent securityLabel',
+    ],
+    [
+      'not even when it would apply',
+      permits({
+        class: [ofType('Encounter')],
+        provision: [{ code: [loinc('9-9')], class: [ofType('Observation')], provision: [] }],
+      }),
+      observation({ code: loinc('9-9') }),
+      NO,
+    ],
+
     [
       'an exception to an exception',
       permits({ provision: [{ ...deny, provision: [{ type: 'permit', code: [loinc('2339-0')] }] }] }),
@@ -438,10 +480,19 @@ const RULES: Record<string, Row[]> = {
     ],
   ],
   '11 a root condition that fails': [
+    [
+      'is named by the first dimension that does not hold, unknown or not',
+      permits({ actor: [actor('IRCP', 'Organization/A')], class: [ofType('Encounter')] }),
+      {},
+      'no-consent actor',
+    ],
+
     ['is silence, not a deny', permits({ purpose: [purpose('HPAYMT')] }), {}, 'no-consent purpose'],
     ['of a deny as well', aConsent({ type: 'deny', purpose: [purpose('HPAYMT')] }), {}, 'no-consent purpose'],
   ],
   '12 period': [
+    ['a zone west of Greenwich', permits({ period: { start: '2024-06-01T10:00:00-03:00' } }), {}, 'no-consent period'],
+
     ['the end is the whole day', permits({ period: { end: '2024-06-01' } }), { at: '2024-06-01T23:59:59Z' }, YES],
     ['and no longer', permits({ period: { end: '2024-06-01' } }), { at: '2024-06-02T00:00:00Z' }, 'no-consent period'],
     ['the start is at midnight', permits({ period: { start: '2024-06-01' } }), { at: '2024-06-01T00:00:00Z' }, YES],
@@ -497,6 +548,25 @@ const RULES: Record<string, Row[]> = {
     ['a spelling as OID', denies({ purpose: [{ system: 'urn:oid:2.16.840.1.113883.5.8', code: 'TREAT' }] }), {}, NO],
   ],
   '14 a purpose outside treatment is stated': [
+    [
+      'scope research does not state a project purpose',
+      permits({}, { scope: scope('research') }),
+      { purpose: { system: 'urn:x', code: 'P' } },
+      'no-consent purpose-not-stated',
+    ],
+    [
+      'a purpose stated only inside an exception of an exception',
+      permits({ provision: [{ ...deny, provision: [{ type: 'permit', purpose: [purpose('HPAYMT')] }] }] }),
+      { purpose: 'HPAYMT' },
+      'no-consent purpose-not-stated',
+    ],
+    [
+      'a narrower purpose stated by an excepted deny',
+      permits({ provision: [{ type: 'deny', purpose: [purpose('BIORCH')], provision: [permit] }] }),
+      { purpose: 'HRESCH' },
+      'no-consent purpose-not-stated',
+    ],
+
     ['payment is not fed by a general permit', permits({}), { purpose: 'HPAYMT' }, 'no-consent purpose-not-stated'],
     ['emergency treatment is treatment', permits({}), { purpose: 'ETREAT' }, YES],
     ['BTG is not', permits({}), { purpose: 'BTG' }, 'no-consent purpose-not-stated'],
@@ -541,6 +611,20 @@ const RULES: Record<string, Row[]> = {
     ],
   ],
   '15 actor': [
+    [
+      "HRex's performer is the custodian",
+      permits({
+        actor: [
+          {
+            role: concept('http://terminology.hl7.org/CodeSystem/provenance-participant-type', 'performer'),
+            reference: { reference: 'Organization/A' },
+          },
+        ],
+      }),
+      observation({ meta: { source: 'https://e.org/fhir/Organization/A' } }),
+      YES,
+    ],
+
     [
       'one of the references of the requester',
       permits({ actor: [actor('IRCP', 'Organization/A')] }),

@@ -1,15 +1,16 @@
+import type { AccessPolicy } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
 import { anIdentifier, aPatient, Api, fetchToken, reason, send } from './api.ts';
-import type { Driver } from './api.ts';
+import type { Body, Driver } from './api.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 export function accessRules(driver: () => Driver, api: () => Api): void {
-  const token = (form: Record<string, string>, headers: Record<string, string> = {}): ReturnType<typeof send<any>> =>
-    send<any>(driver().baseUrl, 'POST', 'oauth2/token', new URLSearchParams(form).toString(), { ...FORM, ...headers });
+  const token = (form: Record<string, string>, headers: Record<string, string> = {}): ReturnType<typeof send<Body>> =>
+    send<Body>(driver().baseUrl, 'POST', 'oauth2/token', new URLSearchParams(form).toString(), { ...FORM, ...headers });
   const basic = (id: string, secret: string): string => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
-  const read = (authorization: string): ReturnType<typeof send<any>> =>
-    send<any>(driver().baseUrl, 'GET', 'fhir/R4/Patient?_count=1', undefined, { authorization });
+  const read = (authorization: string): ReturnType<typeof send<Body>> =>
+    send<Body>(driver().baseUrl, 'GET', 'fhir/R4/Patient?_count=1', undefined, { authorization });
 
   describe('OAuth2 client credentials (source: oauth/token.ts)', () => {
     test('credentials in the body and as Basic both give a token that opens the API', async () => {
@@ -41,7 +42,7 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
         'Invalid client',
       ],
     ])('%o is refused: %s', async (form, description) => {
-      const { status, body } = await token(form as Record<string, string>);
+      const { status, body } = await token(form);
       expect([status, body.error, body.error_description]).toEqual([400, 'invalid_request', description]);
     });
 
@@ -69,14 +70,14 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
     });
 
     test('healthcheck and metadata are open to all', async () => {
-      expect((await send<any>(driver().baseUrl, 'GET', 'healthcheck', undefined, {})).body.ok).toBe(true);
-      const { body } = await send<any>(driver().baseUrl, 'GET', 'fhir/R4/metadata', undefined, {});
+      expect((await send<Body>(driver().baseUrl, 'GET', 'healthcheck', undefined, {})).body.ok).toBe(true);
+      const { body } = await send<Body>(driver().baseUrl, 'GET', 'fhir/R4/metadata', undefined, {});
       expect([body.resourceType, body.fhirVersion]).toEqual(['CapabilityStatement', '4.0.1']);
     });
 
     test('auth/me says who calls', async () => {
       const bearer = `Bearer ${await fetchToken(driver().baseUrl, driver().client)}`;
-      const { body } = await send<any>(driver().baseUrl, 'GET', 'auth/me', undefined, { authorization: bearer });
+      const { body } = await send<Body>(driver().baseUrl, 'GET', 'auth/me', undefined, { authorization: bearer });
       expect([body.profile.resourceType, body.profile.id]).toEqual(['ClientApplication', driver().client.id]);
     });
   });
@@ -169,8 +170,8 @@ export function accessRules(driver: () => Driver, api: () => Api): void {
       const credentials = await driver().restrictedClient([{ resourceType: 'Patient' }]);
       const caller = new Api(driver().baseUrl, credentials);
       expect((await caller.fhir('GET', 'Patient')).status).toBe(200);
-      const policies = await api().find<any>('AccessPolicy?_sort=-_lastUpdated&_count=1');
-      await api().fhir('DELETE', `AccessPolicy/${policies[0].id}`);
+      const policies = await api().find<AccessPolicy>('AccessPolicy?_sort=-_lastUpdated&_count=1');
+      await api().fhir('DELETE', `AccessPolicy/${policies[0]?.id}`);
       const { status, body } = await caller.fhir('GET', 'Patient');
       expect([status, reason(body)]).toEqual([400, 'Cannot authenticate: Invalid access policy']);
     });

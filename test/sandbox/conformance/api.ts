@@ -1,4 +1,13 @@
-import type { Bundle, BundleEntry, OperationOutcome, Patient, Resource } from '@medplum/fhirtypes';
+import type {
+  Bundle,
+  BundleEntry,
+  Meta,
+  OperationOutcome,
+  OperationOutcomeIssue,
+  Patient,
+  Reference,
+  Resource,
+} from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 
 /** What a rule needs of the server under test. The sandbox gives all; a real server gives the optional parts or skips their rules. */
@@ -14,9 +23,9 @@ export interface Driver {
   /** Resolves when Subscription runs and AuditEvents of what was done before are there. */
   settle(): Promise<void>;
   /** Lets time pass, as far as the server is concerned. */
-  advance?(ms: number): Promise<void>;
+  readonly advance?: (ms: number) => Promise<void>;
   /** Limits the interaction units per membership and minute; undefined takes the limit away. */
-  limitQuota?(units: number | undefined): void;
+  readonly limitQuota?: (units: number | undefined) => void;
 }
 
 export interface Credentials {
@@ -32,6 +41,32 @@ export interface PolicyRule {
   readonly hiddenFields?: string[];
   readonly readonlyFields?: string[];
 }
+
+/** At least two, as far as the compiler is concerned: a rule that looks at what is not there fails. */
+type Several<T> = readonly [T, T, ...T[]];
+
+/** What the rules look at in a body, be it a resource, a Bundle, an outcome or a token. Anything else is unknown. */
+export interface Body {
+  readonly [field: string]: unknown;
+  readonly resourceType: string;
+  readonly id: string;
+  readonly meta: Meta & { readonly versionId: string; readonly lastUpdated: string };
+  readonly subject: Reference;
+  readonly entry: Several<{
+    readonly resource: Body;
+    readonly request: { readonly url: string };
+    readonly response: { readonly status: string };
+    readonly search: { readonly mode: string };
+  }>;
+  readonly link: Several<{ readonly relation: string; readonly url: string }>;
+  readonly issue: Several<OperationOutcomeIssue>;
+  readonly access_token: string;
+  readonly profile: { readonly resourceType: string; readonly id: string };
+}
+
+/** What a bot returned. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each rule knows the shape of its own bot
+export type Returned = any;
 
 export interface Answer<T = unknown> {
   readonly status: number;
@@ -52,7 +87,7 @@ export class Api {
   }
 
   /** Sends a request to a FHIR path. A body that is not a string goes out as FHIR JSON. */
-  async fhir<T = any>(
+  async fhir<T = Body>(
     method: string,
     path: string,
     body?: unknown,
@@ -85,7 +120,7 @@ export class Api {
   }
 
   /** Sends entries as one bundle. */
-  async bundle(type: 'batch' | 'transaction', entry: BundleEntry[]): Promise<Answer<any>> {
+  async bundle(type: 'batch' | 'transaction', entry: BundleEntry[]): Promise<Answer<Body>> {
     return this.fhir('POST', '', { resourceType: 'Bundle', type, entry });
   }
 }

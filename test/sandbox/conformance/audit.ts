@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@medplum/fhirtypes';
+import type { AuditEvent, Patient } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
 import { aPatient, Api } from './api.ts';
 import type { Driver } from './api.ts';
@@ -78,7 +78,7 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
       expect(codes(events)).toEqual(['create', 'create']);
       expect(new Set(events.map((event) => JSON.stringify(event.extension))).size).toBe(1);
 
-      const existing = body.entry[0].resource;
+      const existing = body.entry[0].resource as unknown as Patient;
       await api().bundle('transaction', [
         { request: { method: 'PUT', url: `Patient/${existing.id}` }, resource: { ...existing, active: true } },
         { ...entry, resource: { ...aPatient(), nickname: 'x' } as never },

@@ -1,3 +1,4 @@
+import type { Observation } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
 import { anIdentifier, aPatient, reason } from './api.ts';
 import type { Api } from './api.ts';
@@ -64,7 +65,7 @@ export function conditionalRules(api: () => Api): void {
   });
 
   describe('conditional references (platform.md "established earlier")', () => {
-    const observation = (reference: string): object => ({
+    const observation = (reference: string): Observation => ({
       resourceType: 'Observation',
       status: 'final',
       code: { text: 'pulse' },
@@ -76,7 +77,7 @@ export function conditionalRules(api: () => Api): void {
       const { id } = await api().create(patient);
       const resource = observation(
         `Patient?identifier=${patient.identifier[0].system}|${patient.identifier[0].value}`
-      ) as any;
+      );
       const entry = [{ request: { method: 'POST' as const, url: 'Observation' }, resource }];
       const single = await api().fhir('POST', 'Observation', resource);
       const batch = await api().bundle('batch', entry);

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { anIdentifier, Api, fetchToken, reason, send } from './api.ts';
-import type { Driver } from './api.ts';
+import type { Answer, Driver, Returned } from './api.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 export function executeRules(driver: () => Driver, api: () => Api): void {
   const deploy = (body: string): Promise<string> =>
     driver().deployBot(`exports.handler = async (medplum, event) => { ${body} };`);
-  const run = async (body: string, input: unknown = {}): Promise<any> =>
+  const run = async (body: string, input: unknown = {}): Promise<Answer<Returned>> =>
     api().fhir('POST', `Bot/${await deploy(body)}/$execute`, input, JSON_TYPE);
 
   describe('$execute (platform.md "established earlier", 3.8-3.11; source: operations/execute.ts)', () => {

@@ -1,3 +1,4 @@
+import type { BundleEntry } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
 import { aPatient, Api, reason } from './api.ts';
 import type { Driver } from './api.ts';
@@ -87,7 +88,7 @@ export function limitRules(driver: () => Driver, api: () => Api): void {
       const existing = await api().create(aPatient());
       const known = existing as unknown as ReturnType<typeof aPatient>;
       const condition = { 'if-none-exist': `identifier=${known.identifier[0].value}` };
-      const entry = (patient: ReturnType<typeof aPatient>): any => ({
+      const entry = (patient: ReturnType<typeof aPatient>): BundleEntry => ({
         request: { method: 'PUT', url: `Patient?identifier=${patient.identifier[0].value}` },
         resource: patient,
       });
@@ -131,7 +132,7 @@ export function limitRules(driver: () => Driver, api: () => Api): void {
       expect((await caller.fhir('POST', 'Patient', aPatient())).status).toBe(201);
       const { status, body, headers } = await caller.fhir('POST', 'Patient', aPatient());
       expect([status, body.issue[0].code, headers.get('retry-after')]).toEqual([429, 'throttled', null]);
-      expect(JSON.parse(body.issue[0].diagnostics)).toMatchObject({
+      expect(JSON.parse(body.issue[0].diagnostics ?? '')).toMatchObject({
         _remainingPoints: 0,
         _consumedPoints: 200,
         limit: 150,
@@ -147,10 +148,10 @@ export function limitRules(driver: () => Driver, api: () => Api): void {
     }) => {
       const limit = driver().limitQuota ?? skip('the quota of this server cannot be set');
       const caller = new Api(driver().baseUrl, await driver().restrictedClient([{ resourceType: '*' }]));
-      const entry = (): any => ({ request: { method: 'POST', url: 'Patient' }, resource: aPatient() });
+      const entry = (): BundleEntry => ({ request: { method: 'POST', url: 'Patient' }, resource: aPatient() });
       limit(250);
       const batch = await caller.bundle('batch', [entry(), entry(), entry(), entry()]);
-      expect([batch.status, batch.body.entry.map((e: any) => e.response.status)]).toEqual([
+      expect([batch.status, batch.body.entry.map((e) => e.response.status)]).toEqual([
         200,
         ['201', '201', '429', '429'],
       ]);

@@ -57,7 +57,7 @@ export function pagingRules(api: () => Api): void {
 
     test('_count over 1,000 is taken for 1,000', async () => {
       const { body } = await api().fhir('GET', 'Patient?_count=5000');
-      expect(body.link.find((link: any) => link.relation === 'self').url).toContain('_count=1000');
+      expect(body.link.find((link) => link.relation === 'self')?.url).toContain('_count=1000');
     });
   });
 }

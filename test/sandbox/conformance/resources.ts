@@ -217,7 +217,7 @@ export function resourceRules(api: () => Api): void {
       const { id, version } = await deleted(api());
       const { status, body } = await api().fhir('GET', `Patient/${id}/_history`);
       expect(status).toBe(200);
-      expect(body.entry.map((entry: any) => entry.response.status)).toEqual(['410', '200']);
+      expect(body.entry.map((entry) => entry.response.status)).toEqual(['410', '200']);
       expect(body.entry[0].resource).toBeUndefined();
       expect(body.entry[1].resource.meta.versionId).toBe(version);
     });

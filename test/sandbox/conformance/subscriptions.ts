@@ -65,7 +65,7 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
     readonly bot: string;
     readonly subscription: Subscription & { id: string };
     readonly tag: { system: string; code: string };
-    seen(): Promise<Seen[]>;
+    readonly seen: () => Promise<Seen[]>;
   }
   const tagged = (tag: { system: string; code: string }, override: Partial<Patient> = {}): Patient =>
     aPatient({ ...override, meta: { tag: [tag] } });
@@ -102,7 +102,9 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
       let patient = await api().create(tagged(tag));
       const versions = [patient.meta?.versionId];
       for (let i = 1; i <= 5; i++) {
-        patient = (await api().fhir('PUT', `Patient/${patient.id}`, { ...patient, multipleBirthInteger: i })).body;
+        patient = (
+          await api().fhir<typeof patient>('PUT', `Patient/${patient.id}`, { ...patient, multipleBirthInteger: i })
+        ).body;
         versions.push(patient.meta?.versionId);
       }
       expect((await seen()).map(({ version }) => version).sort()).toEqual(versions.sort());
@@ -210,7 +212,9 @@ export function subscriptionRules(driver: () => Driver, api: () => Api): void {
         await medplum.createResource({ resourceType: 'Basic', identifier: [{ system: 'https://example.com/order', value: ${JSON.stringify('ID')} + resource.identifier[0].value }], code: { text: String(resource.multipleBirthInteger) } });`;
       const { tag } = await recorder(byTag, [], wait);
       let patient = await api().create(tagged(tag, { multipleBirthInteger: 1 }));
-      patient = (await api().fhir('PUT', `Patient/${patient.id}`, { ...patient, multipleBirthInteger: 2 })).body;
+      patient = (
+        await api().fhir<typeof patient>('PUT', `Patient/${patient.id}`, { ...patient, multipleBirthInteger: 2 })
+      ).body;
       await driver().settle();
       const finished = await api().find<Basic>(
         `Basic?identifier=https://example.com/order|ID${patient.identifier?.[0]?.value}&_sort=_lastUpdated&_count=20`

@@ -66,7 +66,7 @@ export function transactionRules(api: () => Api): void {
         post(patient),
       ]);
       expect(status).toBe(200);
-      expect(body.entry.map((entry: BundleEntry) => entry.response?.status)).toEqual(['404', '201']);
+      expect(body.entry.map((entry) => entry.response.status)).toEqual(['404', '201']);
     });
 
     test('urn:uuid references become the ids of what is created', async () => {
