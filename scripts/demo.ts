@@ -5,7 +5,7 @@ import { judge } from './demo/judge.ts';
 import { openOutput } from './demo/files.ts';
 import type { Output } from './demo/files.ts';
 import { startMeter } from './demo/meter.ts';
-import { readCommand, USAGE } from './demo/options.ts';
+import { fromFolder, readCommand, USAGE } from './demo/options.ts';
 import type { Request } from './demo/options.ts';
 import { stagesOf } from './demo/order.ts';
 import { prepare } from './demo/prepare.ts';
@@ -131,10 +131,11 @@ async function main(args: readonly string[]): Promise<number> {
     console[isHelp ? 'log' : 'error'](isHelp ? USAGE : `${command.message}\n\n${USAGE}`);
     return isHelp ? 0 : 2;
   }
-  const { request } = command;
+  const request = fromFolder(command.request, process.env['INIT_CWD'] ?? process.cwd());
   const { stdout } = process;
-  const what = request.inputs.length > 0 ? '' : `No --input: ${request.samples.count} sample patients are made.\n`;
-  stdout.write(what);
+  if (request.inputs.length === 0) {
+    stdout.write(`No --input: sample patients are made (${request.samples.count}, seed ${request.samples.seed}).\n`);
+  }
   try {
     const { exitCode } = await demo({
       ...request,

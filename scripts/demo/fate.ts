@@ -1,7 +1,8 @@
 /** What became of each record of the source, by three witnesses: the source, the replica and our audit trail. Pure. */
-import type { AuditEvent, Identifier, Reference, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Reference, Resource } from '@medplum/fhirtypes';
 import { isReplicated, patientIdOf } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
+import { flawsOf, tokensOf } from './flaws.ts';
 import { grouped } from './report.ts';
 import type { Problem, Report, TypeCounts } from './report.ts';
 
@@ -73,15 +74,7 @@ export function fates(
     };
     types.set(type, { ...sofar, inSource: sofar.inSource + 1, [fate.kind]: sofar[fate.kind] + 1 });
   }
-  for (const copy of copies) {
-    if (!tokensOf(copy).some((token) => accounted.has(token))) {
-      problems.push({
-        kind: 'replica',
-        type: copy.resourceType,
-        message: 'is in the replica without a record that accounts for it',
-      });
-    }
-  }
+  problems.push(...flawsOf(copies, accounted));
   return {
     types: Object.fromEntries([...types].sort(([a], [b]) => a.localeCompare(b))),
     reasons,
@@ -145,10 +138,4 @@ function statementsOf(trail: readonly AuditEvent[]): ReadonlyMap<string, Stateme
     }
   }
   return statements;
-}
-
-function tokensOf(copy: Resource): string[] {
-  return [(copy as { identifier?: Identifier | Identifier[] }).identifier ?? []]
-    .flat()
-    .flatMap(({ value }) => value ?? []);
 }

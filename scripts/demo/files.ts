@@ -91,7 +91,7 @@ export function openOutput(folder: string): Output {
       rmSync(join(folder, name), { force: true })
     );
   } catch (error) {
-    throw new Error(`cannot be written to (${codeOf(error)})`, { cause: error });
+    throw new Error(`the folder for the results cannot be written to (${codeOf(error)})`, { cause: error });
   }
   return {
     lines(name): Lines {

@@ -1,4 +1,5 @@
 /** The command line of the demo → what to do, or what is wrong with it. Pure. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /** Which Consents the patients get. */
@@ -78,8 +79,26 @@ export function readCommand(args: readonly string[]): Command {
       },
     };
   } catch (error) {
-    return misuse((error as Error).message);
+    // Node adds advice about positional arguments, which are not meant to be given here.
+    return misuse((error as Error).message.replace(/\. To specify .*/s, '.'));
   }
+}
+
+/**
+ * Paths mean what they mean in the user's shell: npm starts scripts in the project's own folder.
+ *
+ * @param request - What is asked for.
+ * @param from - The folder of the shell.
+ * @returns The same with absolute paths.
+ */
+export function fromFolder(request: Request, from: string): Request {
+  const { consent } = request;
+  return {
+    ...request,
+    inputs: request.inputs.map((path) => resolve(from, path)),
+    out: resolve(from, request.out),
+    consent: typeof consent === 'string' ? consent : { file: resolve(from, consent.file) },
+  };
 }
 
 function misuse(message: string): Command {

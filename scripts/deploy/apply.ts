@@ -134,7 +134,7 @@ async function change(server: Server, path: string, properties: Properties): Pro
  * for a moment (`platform.md` §4.2); its policy is given at once, so that there is no moment in which it may do everything.
  */
 async function createBot(
-  { server, systems, projectId }: Target,
+  { server, systems, projectId, patienceMs = PATIENCE_MS }: Target,
   ids: Ids,
   { owner, properties = {} }: Action
 ): Promise<void> {
@@ -150,7 +150,7 @@ async function createBot(
     async () =>
       (await server.search<ProjectMembership>(`ProjectMembership?user=${path}`)).length > 0 && exists(server, path),
     `${path} was made, but is not there`,
-    PATIENCE_MS
+    patienceMs
   );
   const tag = [{ system: systems.control, code: owner }];
   await change(server, path, { ...properties, meta: { ...(await server.read<Bot>(path)).meta, tag } });
@@ -170,7 +170,7 @@ async function exists(server: Server, path: string): Promise<boolean> {
 }
 
 /** Lambda needs `$deploy`; elsewhere a Binary and one update do the same in two single writes (`platform.md` §13.6). Then the bot itself is asked. */
-async function deployCode({ server, bundles }: Target, name: string, id: string): Promise<void> {
+async function deployCode({ server, bundles, patienceMs }: Target, name: string, id: string): Promise<void> {
   const { code, version } = bundles.find((bundle) => bundle.name === name)!;
   const source = `src/bots/${name}.ts`;
   const filename = `${name}.js`;
@@ -190,7 +190,7 @@ async function deployCode({ server, bundles }: Target, name: string, id: string)
   await until(
     async () => (await versionOf(server, id)) === version,
     `${name} does not run version ${version} after its upload`,
-    runtimeVersion === 'awslambda' ? LAMBDA_PATIENCE_MS : PATIENCE_MS
+    patienceMs ?? (runtimeVersion === 'awslambda' ? LAMBDA_PATIENCE_MS : PATIENCE_MS)
   );
 }
 

@@ -1,5 +1,5 @@
 import { createReference, isResourceWithId } from '@medplum/core';
-import type { AuditEvent, Bot, Extension, Reference, Resource, Subscription } from '@medplum/fhirtypes';
+import type { AuditEvent, Bot, Extension, Project, Reference, Resource, Subscription } from '@medplum/fhirtypes';
 
 /** Interactions that leave an AuditEvent when they succeed on a whole resource (platform.md §4.4). */
 export type AuditedInteraction = 'create' | 'read' | 'update' | 'patch' | 'delete' | 'history';
@@ -113,4 +113,21 @@ function entityRole(resource: Resource): { code: string; display: string } {
     default:
       return { code: '4', display: 'Domain' };
   }
+}
+
+/**
+ * `Project.setting redactAuditEvents`: names what an event is about by reference only; a display would be the patient's name
+ * (platform.md §4.5).
+ */
+export function redacted(event: AuditEvent, project: Project | undefined): AuditEvent {
+  if (!project?.setting?.some(({ name, valueBoolean }) => name === 'redactAuditEvents' && valueBoolean)) {
+    return event;
+  }
+  const withoutDisplay = ({ display: _display, ...reference }: Reference): Reference => reference;
+  return {
+    ...event,
+    ...(event.entity && {
+      entity: event.entity.map((entity) => ({ ...entity, ...(entity.what && { what: withoutDisplay(entity.what) }) })),
+    }),
+  };
 }

@@ -1,7 +1,7 @@
-import type { AuditEvent, Reference, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Project, Reference, Resource } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { maySome } from './access.ts';
-import { restEvent } from './audit.ts';
+import { redacted, restEvent } from './audit.ts';
 import type { AuditedInteraction } from './audit.ts';
 import type { Backend, Caller } from './caller.ts';
 import { compartmentsOf } from './compartment.ts';
@@ -22,7 +22,7 @@ export class Auditor {
    * own policy, so a caller who may not create AuditEvents is not audited at all (platform.md §4.3).
    */
   record(interaction: AuditedInteraction, resource: Resource, transaction: Transaction | undefined): void {
-    const { baseUrl, clock, saveAuditEvents } = this.#backend;
+    const { baseUrl, clock, projectId, saveAuditEvents, store } = this.#backend;
     const { author, system, trace } = this.#caller;
     if (
       !saveAuditEvents ||
@@ -32,7 +32,9 @@ export class Auditor {
     ) {
       return;
     }
-    const make = (): AuditEvent => restEvent(interaction, resource, author, trace, clock.iso(), baseUrl);
+    const project = store.row('Project', projectId)?.current.resource as Project | undefined;
+    const make = (): AuditEvent =>
+      redacted(restEvent(interaction, resource, author, trace, clock.iso(), baseUrl), project);
     if (transaction) {
       transaction.audits.push(make);
     } else {

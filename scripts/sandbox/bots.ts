@@ -1,7 +1,7 @@
 import { createReference } from '@medplum/core';
 import type { WithId } from '@medplum/core';
 import type { Binary, Bot, Project, ProjectSetting, Reference, Subscription } from '@medplum/fhirtypes';
-import { executeEvent } from './audit.ts';
+import { executeEvent, redacted } from './audit.ts';
 import type { Trace } from './audit.ts';
 import { runInVmContext } from './bot-runtime.ts';
 import type { BotResult } from './bot-runtime.ts';
@@ -120,10 +120,13 @@ export class Bots {
     return binary && Buffer.from(this.#backend.store.content(binary)).toString('utf8');
   }
 
-  #secrets(): Record<string, ProjectSetting> {
+  #project(): Project | undefined {
     const { store, projectId } = this.#backend;
-    const project = store.row('Project', projectId)?.current.resource as Project | undefined;
-    const secrets = structuredClone(project?.secret ?? []);
+    return store.row('Project', projectId)?.current.resource as Project | undefined;
+  }
+
+  #secrets(): Record<string, ProjectSetting> {
+    const secrets = structuredClone(this.#project()?.secret ?? []);
     return Object.fromEntries(secrets.map((secret) => [secret.name, secret]));
   }
 
@@ -131,7 +134,9 @@ export class Bots {
     const { clock, saveAuditEvents } = this.#backend;
     const event = executeEvent({ ...run, bot, requester, input, subscription, trace }, clock.iso());
     if (event && saveAuditEvents) {
-      await new StrictRepository(this.#backend, systemCaller(createReference(bot), trace)).createResource(event);
+      await new StrictRepository(this.#backend, systemCaller(createReference(bot), trace)).createResource(
+        redacted(event, this.#project())
+      );
     }
   }
 }

@@ -81,12 +81,7 @@ describe('what makes a demo impossible is said before anything is sent', () => {
       { settings: { REPLICA_CLIENT_SECRET: 'not-the-secret-at-all' } },
       'does not accept the credentials',
     ],
-    [
-      'a bad setting',
-      [good],
-      { settings: { PSEUDONYM_KEY: 'short' } },
-      'PSEUDONYM_KEY ',
-    ],
+    ['a bad setting', [good], { settings: { PSEUDONYM_KEY: 'short' } }, 'PSEUDONYM_KEY '],
   ] as const)('%s', async (_name, inputs, options, message) => {
     const ran = await runDemo(inputs, options);
     expect(ran.exitCode).toBe(1);

@@ -1,12 +1,11 @@
 import type { Bundle, Patient } from '@medplum/fhirtypes';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { permitAll } from '../../scripts/demo/consent.ts';
+import { referencesOf } from '../../scripts/demo/flaws.ts';
 import { identifyingStrings } from '../../scripts/samples/identifying.ts';
 import { leaksIn } from '../../scripts/samples/leaks.ts';
 import { samplePatients } from '../../scripts/samples/patients.ts';
-import { permitted, referencesOf, runDemo, tidy } from './kit.ts';
+import { fileOf, permitted, runDemo, tidy } from './kit.ts';
 import type { Ran } from './kit.ts';
 
 afterAll(tidy);
@@ -107,9 +106,3 @@ describe('a demo with the user’s own Consents', () => {
     expect(ran.report.types['Consent']).toMatchObject({ inSource: 2 });
   });
 });
-
-function fileOf(value: unknown): string {
-  const path = join(process.env['VITEST_TMP'] ?? '/tmp', `consent-${process.pid}.json`);
-  writeFileSync(path, JSON.stringify(value));
-  return path;
-}

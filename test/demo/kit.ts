@@ -26,6 +26,22 @@ export interface Ran extends Demo {
 
 const folders: string[] = [];
 
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'demo-'));
+  folders.push(folder);
+  return folder;
+}
+
+/**
+ * @param value - What to write as JSON.
+ * @returns The file it is in, until `tidy`.
+ */
+export function fileOf(value: unknown): string {
+  const path = join(newFolder(), 'value.json');
+  writeFileSync(path, JSON.stringify(value));
+  return path;
+}
+
 /** Removes what the tests have written. */
 export function tidy(): void {
   folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true }));
@@ -37,8 +53,7 @@ export function tidy(): void {
  * @returns What came of it.
  */
 export async function runDemo(inputs: readonly (Bundle | string)[], options: Partial<DemoOptions> = {}): Promise<Ran> {
-  const folder = mkdtempSync(join(tmpdir(), 'demo-'));
-  folders.push(folder);
+  const folder = newFolder();
   const paths = inputs.map((input, index) => {
     const path = join(folder, `input-${index}.json`);
     writeFileSync(path, typeof input === 'string' ? input : JSON.stringify(input));
@@ -95,9 +110,4 @@ export function permitted(bundles: readonly Bundle[], type: string): number {
     const request = { patient, purpose: 'TREAT', resource, at, dataClassSystem: systemsOf().dataClass };
     return resource.resourceType === type && mayReplicate([consent], request).decision === 'permit';
   }).length;
-}
-
-/** Every `reference` of a resource that is a literal one. */
-export function referencesOf(resource: Resource): string[] {
-  return [...JSON.stringify(resource).matchAll(/"reference":"([^"]*)"/g)].map(([, reference = '']) => reference);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readCommand } from '../../scripts/demo/options.ts';
+import { fromFolder, readCommand } from '../../scripts/demo/options.ts';
 
 const request = (...args: string[]): unknown => {
   const command = readCommand(args);
@@ -24,6 +24,15 @@ describe('the command line of the demo', () => {
 
   test('takes a file of Consents', () => {
     expect(request('--consent', 'c.json')).toMatchObject({ consent: { file: 'c.json' } });
+  });
+
+  test('takes paths from the folder of the shell', () => {
+    const command = readCommand(['--input', 'a', '/b', '--out', '../o', '--consent', 'c']);
+    expect(command.kind === 'run' && fromFolder(command.request, '/home/me')).toMatchObject({
+      inputs: ['/home/me/a', '/b'],
+      out: '/home/o',
+      consent: { file: '/home/me/c' },
+    });
   });
 
   test.each([['--help'], ['-h']])('explains itself on %s', (flag) => {

@@ -2,9 +2,10 @@ import type { Bundle } from '@medplum/fhirtypes';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { referencesOf } from '../../scripts/demo/flaws.ts';
 import { identifyingStrings } from '../../scripts/samples/identifying.ts';
 import { leaksIn } from '../../scripts/samples/leaks.ts';
-import { permitted, referencesOf, runDemo, tidy } from './kit.ts';
+import { permitted, runDemo, tidy } from './kit.ts';
 import type { Ran } from './kit.ts';
 
 const folder = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'synthea');

@@ -44,8 +44,9 @@ const CATEGORIES: Readonly<Partial<Record<DataClass, string>>> = {
   VITAL_SIGNS: 'vital-signs',
   LAB_RESULTS: 'laboratory LAB BG BLB CH HM IMM MB MCB MYC OSL PAR SR TX URN VR',
   PROCEDURES: 'imaging procedure therapy CTH EC EN PF',
+  // Social history, surveys, examinations and activity are what clinicians write down; the closed list has no class nearer.
   CLINICAL_NOTES:
-    'CP PAT SP AU CT CUS IMG NMR NMS OUS PHY RAD RUS RX VUS XRC LP29684-5 LP29708-2 LP7839-6 LP29693-6 LP31405-4',
+    'social-history survey exam activity CP PAT SP AU CT CUS IMG NMR NMS OUS PHY RAD RUS RX VUS XRC LP29684-5 LP29708-2 LP7839-6 LP29693-6 LP31405-4',
   GENETICS: 'GE CG',
 };
 
@@ -87,7 +88,7 @@ export function classify(resource: Resource, facts: Facts = factsOf(resource, 0)
       const system = normalSystem(coding.system) ?? '';
       const known = CATEGORY_SYSTEMS.includes(system) ? byCategory.get(coding.code ?? '') : undefined;
       if (!known && system === OBSERVATION_CATEGORY) {
-        // Social history, survey, exam, activity: part of the resource is of no class of ours, so a permit cannot cover it.
+        // A category that R4 does not know: part of the resource is of no class of ours, so a permit cannot cover it.
         return found.has('GENETICS') ? ['GENETICS'] : [];
       }
       found.add(known);

@@ -26,7 +26,10 @@ const ROWS: [string, object, string][] = [
   ['a result by LOINC', observation(undefined, '4548-4'), 'LAB_RESULTS'],
   ['a vital sign measured in the laboratory', observation('laboratory', '8867-4'), 'VITAL_SIGNS,LAB_RESULTS'],
   ['an observation of a procedure', observation('imaging', '1-1'), 'PROCEDURES'],
-  ['social history, whatever else it is', { ...observation('social-history', '8867-4') }, ''],
+  ['social history', observation('social-history', '72166-2'), 'CLINICAL_NOTES'],
+  ['a survey', observation('survey', '72166-2'), 'CLINICAL_NOTES'],
+  ['a vital sign in a survey', observation('survey', '8867-4'), 'VITAL_SIGNS,CLINICAL_NOTES'],
+  ['a category that R4 does not know, whatever else it is', observation('mood', '8867-4'), ''],
   ['an uncategorised observation of an unknown code', observation(undefined, '1-1'), ''],
   [
     'a category of another system',
@@ -77,7 +80,7 @@ const ROWS: [string, object, string][] = [
     of('Condition', { code: concept('http://hl7.org/fhir/sid/icd-10-cm', 'Z15.01') }),
     'CONDITIONS,GENETICS',
   ],
-  ['genetics in a social history', { ...observation('social-history', '48018-6') }, 'GENETICS'],
+  ['genetics in a social history', { ...observation('social-history', '48018-6') }, 'CLINICAL_NOTES,GENETICS'],
   ['a type that we do not know', of('QuestionnaireResponse'), ''],
   ['a bill', of('Claim'), ''],
 ];

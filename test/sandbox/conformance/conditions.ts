@@ -75,9 +75,7 @@ export function conditionalRules(api: () => Api): void {
     test('one that finds a resource is replaced, in a single request, a batch and a transaction', async () => {
       const patient = aPatient();
       const { id } = await api().create(patient);
-      const resource = observation(
-        `Patient?identifier=${patient.identifier[0].system}|${patient.identifier[0].value}`
-      );
+      const resource = observation(`Patient?identifier=${patient.identifier[0].system}|${patient.identifier[0].value}`);
       const entry = [{ request: { method: 'POST' as const, url: 'Observation' }, resource }];
       const single = await api().fhir('POST', 'Observation', resource);
       const batch = await api().bundle('batch', entry);
@@ -117,7 +115,7 @@ export function conditionalRules(api: () => Api): void {
         { request: { method: 'POST', url: 'Patient' }, resource: patient },
         {
           request: { method: 'POST', url: 'Observation' },
-          resource: observation(`Patient?identifier=${anIdentifier().token}`) as any,
+          resource: observation(`Patient?identifier=${anIdentifier().token}`),
         },
       ]);
       expect(status).toBe(400);

@@ -203,7 +203,7 @@ async function created(
   api: Api,
   override: Partial<Patient> = {}
 ): Promise<Patient & { id: string; identifier: [{ system: string; value: string }] }> {
-  return api.create(aPatient(override)) as ReturnType<typeof created>;
+  return api.create(aPatient(override));
 }
 
 function anObservation(reference: string): Observation {

@@ -1,4 +1,4 @@
-import type { BundleEntry } from '@medplum/fhirtypes';
+import type { BundleEntry, Patient } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { anIdentifier, aPatient, reason } from './api.ts';
@@ -120,9 +120,9 @@ export function transactionRules(api: () => Api): void {
     test('51 updates are too many, and 200 creates are not', async () => {
       const { body } = await api().bundle('transaction', times(200, post));
       expect(body.entry).toHaveLength(200);
-      const puts = body.entry.slice(0, 51).map(({ resource }: any) => ({
+      const puts = body.entry.slice(0, 51).map(({ resource }) => ({
         request: { method: 'PUT' as const, url: `Patient/${resource.id}` },
-        resource: { ...resource, active: true },
+        resource: { ...(resource as unknown as Patient), active: true },
       }));
       const refused = await api().bundle('transaction', puts);
       expect(refused.status).toBe(400);
