@@ -113,7 +113,13 @@ async function deploy(args: readonly string[]): Promise<number> {
     );
     const health = wanted.length > 0 ? await askHealth(server, after.found, manifest, voice) : undefined;
     tell({ ...report, applied, health: health?.answer }, voice, values.json);
-    return health && !health.isWell ? 1 : 0;
+    if (health && !health.isWell) {
+      throw new Refusal(
+        'everything is deployed, but the bots are not well: see `health` above',
+        '`npm run secrets -- check` judges the settings; `npm run doctor` looks closer.'
+      );
+    }
+    return 0;
   }
   tell(report, voice, values.json);
   return 0;
@@ -206,10 +212,9 @@ async function askHealth(
     return undefined;
   }
   try {
-    const answer = await server.execute<{ status?: unknown } | undefined>(bot.bot.id, {});
-    const isWell = !/^(fail|error|unhealthy|down)/.test(String(answer?.status ?? ''));
+    const answer = await server.execute<{ status?: string } | undefined>(bot.bot.id, {});
     say(`  health: ${JSON.stringify(answer)}`);
-    return { answer, isWell };
+    return { answer, isWell: answer?.status !== 'unhealthy' };
   } catch (error) {
     say(`  health: ${(error as Error).message}`);
     return { answer: (error as Error).message, isWell: false };

@@ -60,6 +60,16 @@ declare module 'node:crypto' {
   export function createHmac(algorithm: 'sha256', key: string | Bytes | KeyObject): Hmac;
   export function createHash(algorithm: 'sha256'): Hmac;
   export function randomUUID(): string;
+  export function randomBytes(size: number): import('node:buffer').Buffer;
+  interface Gcm {
+    update(data: string, encoding: 'utf8'): import('node:buffer').Buffer;
+    update(data: import('node:buffer').Buffer): import('node:buffer').Buffer;
+    final(): import('node:buffer').Buffer;
+    getAuthTag(): import('node:buffer').Buffer;
+    setAuthTag(tag: import('node:buffer').Buffer): void;
+  }
+  export function createCipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: import('node:buffer').Buffer): Gcm;
+  export function createDecipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: import('node:buffer').Buffer): Gcm;
 }
 
 declare module 'node:timers/promises' {
@@ -67,8 +77,16 @@ declare module 'node:timers/promises' {
 }
 
 declare module 'node:buffer' {
+  interface Buffer {
+    readonly length: number;
+    readonly [index: number]: number;
+    toString(encoding: 'base64' | 'base64url' | 'hex' | 'utf8'): string;
+    readUInt32BE(offset: number): number;
+    subarray(start: number, end?: number): Buffer;
+  }
   export const Buffer: {
-    from(text: string, encoding: 'utf8'): { readonly length: number; toString(encoding: 'base64'): string };
+    from(text: string, encoding: 'utf8' | 'base64url'): Buffer;
+    concat(parts: readonly Buffer[]): Buffer;
     byteLength(text: string): number;
   };
 }

@@ -118,6 +118,14 @@ export interface ReplicaFhir {
   find(queries: readonly string[]): Promise<readonly Copy[]>;
 }
 
+/** Whether the replica can be worked with. Reads only. */
+export interface ReplicaProbe {
+  /** @throws Fault `replica-*` unless a FHIR server answers. */
+  reach(): Promise<void>;
+  /** @throws Fault `replica-*` unless it accepts our credentials. */
+  signIn(): Promise<void>;
+}
+
 export type LogLevel = 'info' | 'warn' | 'error';
 
 /** What can happen. */

@@ -50,6 +50,7 @@ export function prepare(request: Request): Prepared {
     request.consent === 'none' ? linked.filter(({ resource }) => resource.resourceType !== 'Consent') : linked;
   const patients = records.flatMap(({ resource }): Person[] => (resource.resourceType === 'Patient' ? [resource] : []));
   const { templates, problems: unclear } = templatesOf(request.consent);
+  const problems = [...unreadable, ...unacceptable, ...unclear];
   return {
     files,
     records,
@@ -67,7 +68,7 @@ export function prepare(request: Request): Prepared {
       leftOut: linked.length - records.length,
       failed: unacceptable.length,
     },
-    problems: [...unreadable, ...unacceptable, ...unclear],
+    problems: problems.length === 0 && records.length === 0 ? [{ kind: 'input', message: 'holds no data' }] : problems,
     isHopeless: records.length === 0 || unclear.length > 0,
   };
 }

@@ -125,8 +125,7 @@ const tagOf = ({ systems }: Target, owner: string): { system: string; code: stri
 
 /** Reads, changes what we own, writes with If-Match; what others have set stays. */
 async function change(server: Server, path: string, properties: Properties): Promise<void> {
-  const resource = await server.read<Resource>(path);
-  await server.update({ ...resource, ...properties } as Resource);
+  await server.update({ ...(await server.read<Resource>(path)), ...properties });
 }
 
 /**

@@ -52,6 +52,7 @@ export function problemsOf(manifest: Manifest, built: readonly Bundled[]): strin
     ]
       .filter(
         ({ access }) =>
+          access.length > 0 &&
           !access.some(
             ({ resourceType, interaction }) => resourceType === 'AuditEvent' && interaction.includes('create')
           )

@@ -4,21 +4,31 @@ import { randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
 import type { Deps } from '../flows/deps.ts';
+import type { HealthDeps } from '../flows/health/health.io.ts';
 import { systemClock } from '../observability/clock.io.ts';
 import { Fault, faultCodeOf, outcomeOf } from '../observability/fault.ts';
 import { consoleLog } from '../observability/log.io.ts';
-import type { Random } from '../ports.ts';
+import type { Log, Random } from '../ports.ts';
 import { replicaClient } from '../remote/client.io.ts';
+import { replicaProbe } from '../remote/probe.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
+import { carryToken } from '../remote/token-cache.io.ts';
+import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
-export type BotName = 'sync-change' | 'consent-changed' | 'sweep';
+export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health';
 
 /** What is left of a bot's time when it stops beginning new items. */
 const MARGIN_MS = 8000;
 
 const chance: Random = { unit: () => Math.random(), uuid: () => randomUUID() };
+
+/** What a bot answers to a deployment that asks which code runs. */
+export interface Version {
+  readonly bot: BotName;
+  readonly version: string;
+}
 
 /**
  * Runs one flow for one bot.
@@ -35,13 +45,8 @@ export async function run<T>(
   medplum: MedplumClient,
   event: BotEvent,
   work: (deps: Deps, trigger: Trigger) => Promise<T>
-): Promise<T | { readonly off: true } | { readonly bot: BotName; readonly version: string }> {
-  if (isVersionProbe(event.input)) {
-    return { bot: name, version: __VERSION__ };
-  }
-  const correlationId = chance.uuid();
-  const log = consoleLog(systemClock, correlationId);
-  try {
+): Promise<T | { readonly off: true } | Version> {
+  return guarded(name, event, async (log, correlationId) => {
     const loaded = load(event.secrets ?? {});
     if ('problems' in loaded) {
       throw new Fault('settings-invalid', loaded.problems);
@@ -52,10 +57,56 @@ export async function run<T>(
       return { off: true };
     }
     const parts = { clock: systemClock, random: chance, deadlineAt: systemClock.now() + timeoutMsOf(name) - MARGIN_MS };
-    const source = sourceClient(medplum, parts);
-    const replica = replicaClient(config, parts);
+    const { source, cache } = carryToken(sourceClient(medplum, parts), config, systemClock);
+    const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
-    return await work({ config, source, replica, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt }, triggerOf(event.input));
+    return work({ config, source, replica, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt }, triggerOf(event.input));
+  });
+}
+
+/**
+ * Runs a flow that has to work when others cannot: without settings, with sync off, without a replica.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - An `$execute` call.
+ * @param work - The flow; it gets what the caller sent.
+ * @returns What the flow returns; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function diagnose<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: HealthDeps, input: unknown) => Promise<T>
+): Promise<T | Version> {
+  return guarded(name, event, async () => {
+    const loaded = load(event.secrets ?? {});
+    const trigger = triggerOf(event.input);
+    const deps: HealthDeps = {
+      loaded,
+      source: sourceClient(medplum, { clock: systemClock, random: chance }),
+      replica: 'config' in loaded ? replicaProbe(loaded.config, { clock: systemClock }) : undefined,
+      clock: systemClock,
+      within: (ms, wait) => within(systemClock, ms, wait, () => new Fault('deadline')),
+    };
+    return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
+  });
+}
+
+/** Answers the version probe; turns every error into an outcome that may be stored. */
+async function guarded<T>(
+  name: BotName,
+  event: BotEvent,
+  work: (log: Log, correlationId: string) => Promise<T>
+): Promise<T | Version> {
+  if (isVersionProbe(event.input)) {
+    return { bot: name, version: __VERSION__ };
+  }
+  const correlationId = chance.uuid();
+  const log = consoleLog(systemClock, correlationId);
+  try {
+    return await work(log, correlationId);
   } catch (error) {
     log('error', 'run-failed', { bot: name, fault: faultCodeOf(error) ?? 'unexpected' });
     throw outcomeOf(error);

@@ -13,7 +13,7 @@ import type { Exchange, Send } from './http.io.ts';
 import { judge } from './outcome.ts';
 import type { Answer } from './outcome.ts';
 import { basic, clientCredentials } from './token.io.ts';
-import type { TokenSource } from './token.io.ts';
+import type { TokenCache, TokenSource } from './token.io.ts';
 
 /** Medplum refuses a JSON body of more than 1 MiB (`platform.md` §9.5). */
 const MAX_BODY_BYTES = 1_000_000;
@@ -24,6 +24,8 @@ interface Parts {
   /** No try begins after this instant, in milliseconds since the epoch. */
   readonly deadlineAt: number;
   readonly send?: Send;
+  /** Where access tokens are kept between runs. */
+  readonly tokenCache?: TokenCache;
 }
 
 /**
@@ -43,7 +45,8 @@ export function replicaClient(config: Config, parts: Parts): ReplicaFhir {
       : clientCredentials(
           replica,
           async (url, headers, body) => send({ method: 'POST', url, headers, body }, timeLeft()),
-          clock
+          clock,
+          parts.tokenCache
         );
 
   const timeLeft = (): number => Math.min(replica.timeoutMs, Math.max(1, deadlineAt - clock.now()));

@@ -14,7 +14,9 @@ import type { Copy } from '../ports.ts';
 export function copiesOf(page: Bundle, systems: Systems): Copy[] {
   return (page.entry ?? []).flatMap(({ resource }) => {
     const { identifier, subject, encounter } = (resource ?? {}) as Linked;
-    const token = identifier?.find(({ system }) => system === systems.patientToken || system === systems.resourceToken)?.value;
+    const token = identifier?.find(
+      ({ system }) => system === systems.patientToken || system === systems.resourceToken
+    )?.value;
     if (!resource?.id || !token) {
       return [];
     }

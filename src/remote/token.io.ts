@@ -18,6 +18,18 @@ export interface TokenSource {
   renew(): void;
 }
 
+/** A token and until when it may be used, in milliseconds since the epoch. */
+export interface HeldToken {
+  readonly value: string;
+  readonly until: number;
+}
+
+/** Where a token outlives a run. */
+export interface TokenCache {
+  load(): HeldToken | undefined;
+  save(token: HeldToken): Promise<void>;
+}
+
 /** Seeds §2.1: a token is used until 60 s before it expires. */
 const EARLY_MS = 60_000;
 
@@ -29,10 +41,12 @@ type Post = (url: string, headers: Record<string, string>, body: string) => Prom
  * @param credentials - Where and with what to ask.
  * @param post - Sends the request, within a deadline.
  * @param clock - The clock.
+ * @param cache - Where tokens are kept between runs, if anywhere.
  * @returns A token source. It throws Fault `replica-unavailable` (no answer), `replica-unauthorised` (refused), `replica-wrong-project`.
  */
-export function clientCredentials(credentials: Credentials, post: Post, clock: Clock): TokenSource {
-  let held: { readonly value: string; readonly until: number } | undefined;
+export function clientCredentials(credentials: Credentials, post: Post, clock: Clock, cache?: TokenCache): TokenSource {
+  let held: HeldToken | undefined;
+  let isRefused = false;
   let flight: Promise<string> | undefined;
 
   async function ask(): Promise<string> {
@@ -53,11 +67,13 @@ export function clientCredentials(credentials: Credentials, post: Post, clock: C
       throw new Fault('replica-wrong-project');
     }
     held = { value: token.access_token, until: clock.now() + Number(token.expires_in ?? 0) * 1000 - EARLY_MS };
-    return token.access_token;
+    await cache?.save(held);
+    return held.value;
   }
 
   return {
     async header(): Promise<string> {
+      held ??= isRefused ? undefined : cache?.load();
       if (held && clock.now() < held.until) {
         return `Bearer ${held.value}`;
       }
@@ -67,6 +83,7 @@ export function clientCredentials(credentials: Credentials, post: Post, clock: C
       return `Bearer ${await flight}`;
     },
     renew(): void {
+      isRefused = true;
       held = undefined;
     },
   };

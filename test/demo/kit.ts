@@ -1,16 +1,11 @@
 /** Runs demos for tests, and reads what they have written. */
-import type { Bundle, Observation, Resource } from '@medplum/fhirtypes';
-import { randomUUID } from 'node:crypto';
+import type { Bundle, Resource } from '@medplum/fhirtypes';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demo } from '../../scripts/demo.ts';
 import type { Demo, DemoOptions } from '../../scripts/demo.ts';
-import { permitAll } from '../../scripts/demo/consent.ts';
-import { link } from '../../scripts/demo/link.ts';
 import type { WireLine } from '../../scripts/demo/wire.ts';
-import { systemsOf } from '../../src/fhir/systems.ts';
-import { mayReplicate } from '../../src/rules/consent/gate.ts';
 
 /** A demo that was run, and its files. */
 export interface Ran extends Demo {
@@ -86,28 +81,4 @@ export async function runDemo(inputs: readonly (Bundle | string)[], options: Par
         .map((line) => JSON.parse(line) as WireLine)
         .filter(({ url }) => !url.endsWith('/oauth2/token')),
   };
-}
-
-/**
- * How many resources of a type may be copied when the patient permits all: what is of no class of data may not.
- *
- * @param bundles - Inputs.
- * @param type - The type.
- */
-export function permitted(bundles: readonly Bundle[], type: string): number {
-  const entries = bundles.flatMap((bundle, at) =>
-    (bundle.entry ?? []).flatMap(({ fullUrl, resource }, index) =>
-      resource ? [{ input: at, index, resource, ...(fullUrl && { fullUrl }) }] : []
-    )
-  );
-  const at = '2026-01-01T00:00:00.000Z';
-  return link(entries, randomUUID).linked.filter(({ resource }) => {
-    const patient =
-      resource.resourceType === 'Patient'
-        ? `Patient/${resource.id}`
-        : ((resource as Observation).subject?.reference ?? '');
-    const consent = { ...permitAll(patient, at), id: 'c' };
-    const request = { patient, purpose: 'TREAT', resource, at, dataClassSystem: systemsOf().dataClass };
-    return resource.resourceType === type && mayReplicate([consent], request).decision === 'permit';
-  }).length;
 }

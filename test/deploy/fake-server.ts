@@ -83,7 +83,7 @@ export function fakeServer(): Fake {
       ) as unknown as (T & { id: string })[];
     },
     async create<T extends Resource>(resource: T) {
-      const row = { ...resource, id: nextId() } as unknown as Row;
+      const row: Row = { ...resource, id: nextId() };
       return (note('create', resource.resourceType) ? put(row) : row) as unknown as T & { id: string };
     },
     async update<T extends Resource>(resource: T) {

@@ -5,7 +5,7 @@ import { faultCodeOf } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Deps } from '../deps.ts';
-import { changesSearch, checkpointOf, checkpointSearch, watermarksOf } from './checkpoint.ts';
+import { changesSearch, checkpointOf, checkpointSearch, watermarksOf } from '../checkpoint.ts';
 import { hintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';

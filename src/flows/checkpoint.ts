@@ -1,6 +1,6 @@
 /** How far the sweep has come, per type: a Basic in the source. Pure. */
 import type { Basic } from '@medplum/fhirtypes';
-import type { Systems } from '../../fhir/systems.ts';
+import type { Systems } from '../fhir/systems.ts';
 
 /** Type → the `lastUpdated` of the newest row that a complete page has covered. */
 export type Watermarks = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { systemsOf } from '../../../src/fhir/systems.ts';
-import { changesSearch, checkpointOf, watermarksOf } from '../../../src/flows/sync/checkpoint.ts';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { changesSearch, checkpointOf, watermarksOf } from '../../src/flows/checkpoint.ts';
 
 const systems = systemsOf();
 
