@@ -48,9 +48,11 @@ export interface BuiltBot {
 /** A bot needs the policy and its own time limit of the manifest; triggers, access and prose are for the deployment. */
 const slimManifest: Plugin = {
   name: 'slim-manifest',
-  setup({ onLoad }) {
-    onLoad({ filter: /bots\.config\.json$/ }, () => {
-      const { bots, policy } = readJson<{ bots: (Named & { timeoutSeconds: number })[]; policy: unknown }>('bots.config.json');
+  setup(context) {
+    context.onLoad({ filter: /bots\.config\.json$/ }, () => {
+      const { bots, policy } = readJson<{ bots: (Named & { timeoutSeconds: number })[]; policy: unknown }>(
+        'bots.config.json'
+      );
       const slim = { bots: bots.map(({ name, timeoutSeconds }) => ({ name, timeoutSeconds })), policy };
       return { contents: JSON.stringify(slim), loader: 'json' };
     });

@@ -1,5 +1,4 @@
 /** `npm run demo`: the main job of this project on the user's own data, with both servers in this process. */
-import type { Project } from '@medplum/fhirtypes';
 import type { SettingName } from '../src/config/settings.ts';
 import { judge } from './demo/judge.ts';
 import { openOutput } from './demo/files.ts';
@@ -76,7 +75,6 @@ async function replicate(options: DemoOptions, prepared: Prepared, output: Outpu
       isCronOff: true,
       ...(options.settings && { settings: options.settings }),
     });
-    await hideNames(sandbox);
     options.onReady?.(sandbox);
     const meter = startMeter(sandbox, new Map([...installed.bots].map(([name, { id }]) => [`Bot/${id}`, name])));
     const unfit = await checkReplica(sandbox);
@@ -103,15 +101,6 @@ async function replicate(options: DemoOptions, prepared: Prepared, output: Outpu
     await stopRecording();
     await sandbox.close();
   }
-}
-
-/** Medplum writes the names of patients into its own AuditEvents unless the project says otherwise (`platform.md` §4.5). */
-async function hideNames({ source }: Sandbox): Promise<void> {
-  const project = await source.repo.readResource<Project>('Project', source.projectId);
-  await source.repo.updateResource<Project>({
-    ...project,
-    setting: [{ name: 'redactAuditEvents', valueBoolean: true }],
-  });
 }
 
 function runsOf({ source }: Sandbox): Report['runs'] {

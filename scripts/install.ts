@@ -1,6 +1,6 @@
 /** Installs the bundle into a sandbox: what `npm run deploy` does on a real server, in a few calls. */
 import type { WithId } from '@medplum/core';
-import type { Bot } from '@medplum/fhirtypes';
+import type { Bot, Project } from '@medplum/fhirtypes';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,9 +16,7 @@ export interface ManifestBot {
   readonly name: string;
   readonly description: string;
   readonly triggers: readonly (
-    | { readonly subscription: { readonly criteria: string } }
-    | { readonly cron: string }
-    | { readonly execute: true }
+    { readonly subscription: { readonly criteria: string } } | { readonly cron: string } | { readonly execute: true }
   )[];
   readonly timeoutSeconds: number;
   readonly auditEventTrigger?: NonNullable<Bot['auditEventTrigger']>;
@@ -43,7 +41,9 @@ export interface InstallOptions {
  * @returns The manifest, `bots.config.json`.
  */
 export function readManifest(): { readonly bots: readonly ManifestBot[] } {
-  return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'bots.config.json'), 'utf8')) as { bots: ManifestBot[] };
+  return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'bots.config.json'), 'utf8')) as {
+    bots: ManifestBot[];
+  };
 }
 
 /**
@@ -67,6 +67,7 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
       ...options.settings,
     })
   );
+  await hideNames(source);
   const bots = new Map<string, WithId<Bot>>();
   for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of readManifest().bots) {
     const cron = triggers.flatMap((trigger) => ('cron' in trigger ? trigger.cron : []))[0];
@@ -75,7 +76,13 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
       identifier: { system: systemsOf().bot, value: name },
       code: built.find((one) => one.name === name)?.code ?? '',
       timeout: timeoutSeconds,
-      accessPolicy: { name, resource: access.map(({ resourceType, interaction }) => ({ resourceType, interaction: [...interaction] as never })) },
+      accessPolicy: {
+        name,
+        resource: access.map(({ resourceType, interaction }) => ({
+          resourceType,
+          interaction: [...interaction] as never,
+        })),
+      },
       ...(cron && !options.isCronOff && { cronString: cron }),
       ...(auditEventTrigger && { auditEventTrigger }),
     });
@@ -89,9 +96,25 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
   return { replicaClient, bots };
 }
 
+/** Medplum writes the names of patients into its own AuditEvents unless the project says otherwise (`platform.md` §4.5). */
+async function hideNames({ repo, projectId }: Sandbox['source']): Promise<void> {
+  const project = await repo.readResource<Project>('Project', projectId);
+  const setting = [
+    ...(project.setting ?? []).filter(({ name }) => name !== 'redactAuditEvents'),
+    { name: 'redactAuditEvents', valueBoolean: true },
+  ];
+  await repo.updateResource<Project>({ ...project, setting });
+}
+
 /** On the replica the bots touch the replicated types and nothing else; AuditEvent, so that what they do is seen there. */
 function replicaPolicy(): NonNullable<MembershipOptions['accessPolicy']> {
-  return { name: 'consent-sync', resource: [...REPLICATED_TYPES.map((resourceType) => ({ resourceType })), { resourceType: 'AuditEvent', interaction: ['create'] }] };
+  return {
+    name: 'consent-sync',
+    resource: [
+      ...REPLICATED_TYPES.map((resourceType) => ({ resourceType })),
+      { resourceType: 'AuditEvent', interaction: ['create'] },
+    ],
+  };
 }
 
 /** The sandbox's own key. A real one is random; this one is the same at each start, so that two runs can be compared. */
@@ -100,5 +123,7 @@ function sandboxKey(): string {
 }
 
 function defined(values: Partial<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  );
 }

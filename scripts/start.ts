@@ -13,7 +13,12 @@ const USAGE = `npm start -- [--port N] [--replica-port N] [--exit]
 `;
 
 const { values } = parseArgs({
-  options: { port: { type: 'string' }, 'replica-port': { type: 'string' }, exit: { type: 'boolean' }, help: { type: 'boolean' } },
+  options: {
+    port: { type: 'string' },
+    'replica-port': { type: 'string' },
+    exit: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
 });
 
 function portOf(text: string | undefined, fallback: number): number {
@@ -25,17 +30,28 @@ function portOf(text: string | undefined, fallback: number): number {
 }
 
 async function main(): Promise<void> {
-  const ports = { source: portOf(values.port, values.exit ? 0 : 8103), replica: portOf(values['replica-port'], values.exit ? 0 : 8104) };
+  const ports = {
+    source: portOf(values.port, values.exit ? 0 : 8103),
+    replica: portOf(values['replica-port'], values.exit ? 0 : 8104),
+  };
   const sandbox = await createSandbox({ ports });
   const { source, replica } = sandbox;
   await installBundle(sandbox);
   const operator = await source.createClient('operator', { admin: true });
   const reader = await replica.createClient('reader', { admin: true });
-  const stage = { sandbox, source: await signIn(source.baseUrl, operator), replica: await signIn(replica.baseUrl, reader) };
+  const stage = {
+    sandbox,
+    source: await signIn(source.baseUrl, operator),
+    replica: await signIn(replica.baseUrl, reader),
+  };
 
-  console.log(`source  ${source.baseUrl}   a Medplum project, identified\nreplica ${replica.baseUrl}   de-identified copies, by consent\n`);
+  console.log(
+    `source  ${source.baseUrl}   a Medplum project, identified\nreplica ${replica.baseUrl}   de-identified copies, by consent\n`
+  );
   const isAsTold = await play(stage, ({ asked, seen, isAsTold: ok }) => {
-    console.log(`${ok ? styleText('green', '✓') : styleText('red', '✗')} ${asked}\n    ${styleText('dim', '→')} ${seen}`);
+    console.log(
+      `${ok ? styleText('green', '✓') : styleText('red', '✗')} ${asked}\n    ${styleText('dim', '→')} ${seen}`
+    );
   });
   if (!isAsTold) {
     console.error('\nThe story did not go as told.');

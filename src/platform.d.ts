@@ -40,6 +40,8 @@ declare class URLSearchParams {
 }
 
 declare module 'node:crypto' {
+  import type { Buffer } from 'node:buffer';
+
   /** Bytes as Node returns them; only what we call is named. */
   interface Bytes {
     readonly length: number;
@@ -60,16 +62,16 @@ declare module 'node:crypto' {
   export function createHmac(algorithm: 'sha256', key: string | Bytes | KeyObject): Hmac;
   export function createHash(algorithm: 'sha256'): Hmac;
   export function randomUUID(): string;
-  export function randomBytes(size: number): import('node:buffer').Buffer;
+  export function randomBytes(size: number): Buffer;
   interface Gcm {
-    update(data: string, encoding: 'utf8'): import('node:buffer').Buffer;
-    update(data: import('node:buffer').Buffer): import('node:buffer').Buffer;
-    final(): import('node:buffer').Buffer;
-    getAuthTag(): import('node:buffer').Buffer;
-    setAuthTag(tag: import('node:buffer').Buffer): void;
+    update(data: string, encoding: 'utf8'): Buffer;
+    update(data: Buffer): Buffer;
+    final(): Buffer;
+    getAuthTag(): Buffer;
+    setAuthTag(tag: Buffer): void;
   }
-  export function createCipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: import('node:buffer').Buffer): Gcm;
-  export function createDecipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: import('node:buffer').Buffer): Gcm;
+  export function createCipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: Buffer): Gcm;
+  export function createDecipheriv(algorithm: 'aes-256-gcm', key: Bytes, iv: Buffer): Gcm;
 }
 
 declare module 'node:timers/promises' {

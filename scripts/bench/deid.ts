@@ -16,7 +16,10 @@ const KEY = { version: 1, secret: 'fa2bdca424f01f01ffb48df93acc35d439c7fd331a1a7
 export async function benchDeid(): Promise<Ratio[]> {
   const records = samplePatients({ seed: 1, count: PATIENTS, visits: 4 }).map((bundle) => {
     const resources = (bundle.entry ?? []).map(({ resource }) => resource as Resource);
-    return { patient: resources.find((resource): resource is Patient => resource.resourceType === 'Patient') as Patient, resources };
+    return {
+      patient: resources.find((resource): resource is Patient => resource.resourceType === 'Patient') as Patient,
+      resources,
+    };
   });
   const texts = records.flatMap(({ resources }) => resources.map((resource) => JSON.stringify(resource)));
   const contextOf = (patient: Patient): Parameters<typeof transform>[1] => ({
@@ -48,7 +51,12 @@ export async function benchDeid(): Promise<Ratio[]> {
   }
   const against = 'JSON parse + stringify of the same resources';
   return [
-    { what: 'transform with fresh keys', against, ratio: time.transform / time.floor, note: `${texts.length} resources` },
+    {
+      what: 'transform with fresh keys',
+      against,
+      ratio: time.transform / time.floor,
+      note: `${texts.length} resources`,
+    },
     {
       what: 'transform, residue, digest, seal',
       against,

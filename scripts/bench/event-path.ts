@@ -28,8 +28,11 @@ export async function benchEventPath(): Promise<Ratio[]> {
     await source.idle();
 
     const found = (await operator.get<Bundle<Observation>>('Observation?_count=100')).entry ?? [];
-    const original = found.map(({ resource }) => resource).find((one) => one?.valueQuantity && one.category?.[0]?.coding?.[0]?.code === 'vital-signs') as Observation;
-    const copies = (await reader.get<Bundle<Observation>>(`Observation?code=${original.code.coding?.[0]?.code}`)).entry ?? [];
+    const original = found
+      .map(({ resource }) => resource)
+      .find((one) => one?.valueQuantity && one.category?.[0]?.coding?.[0]?.code === 'vital-signs') as Observation;
+    const copies =
+      (await reader.get<Bundle<Observation>>(`Observation?code=${original.code.coding?.[0]?.code}`)).entry ?? [];
     const { id: _id, meta: _meta, ...copy } = copies[0]?.resource as Observation;
     const where = `Observation?identifier=${encodeURIComponent(`${copy.identifier?.[0]?.system}|${copy.identifier?.[0]?.value}`)}`;
 
@@ -43,13 +46,19 @@ export async function benchEventPath(): Promise<Ratio[]> {
       floor: async () => {
         for (let i = 0; i < CHANGES; i++) {
           floorRequests++;
-          await reader.send('PUT', where, { ...copy, valueQuantity: { ...copy.valueQuantity, value: ++value } } as Observation);
+          await reader.send('PUT', where, {
+            ...copy,
+            valueQuantity: { ...copy.valueQuantity, value: ++value },
+          });
         }
       },
       eventPath: async () => {
         for (let i = 0; i < CHANGES; i++) {
           changes++;
-          await source.repo.updateResource<Observation>({ ...original, valueQuantity: { ...original.valueQuantity, value: ++value } });
+          await source.repo.updateResource<Observation>({
+            ...original,
+            valueQuantity: { ...original.valueQuantity, value: ++value },
+          });
           await source.idle();
         }
       },

@@ -5,7 +5,10 @@
  * @param cases - What to measure.
  * @returns The median time of each case, in milliseconds.
  */
-export async function medians<K extends string>(rounds: number, cases: Readonly<Record<K, () => unknown>>): Promise<Record<K, number>> {
+export async function medians<K extends string>(
+  rounds: number,
+  cases: Readonly<Record<K, () => unknown>>
+): Promise<Record<K, number>> {
   const names = Object.keys(cases) as K[];
   const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round < rounds; round++) {
@@ -15,5 +18,7 @@ export async function medians<K extends string>(rounds: number, cases: Readonly<
       times[name].push(performance.now() - start);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, times[name].toSorted((a, b) => a - b)[Math.floor(rounds / 2)]])) as Record<K, number>;
+  return Object.fromEntries(
+    names.map((name) => [name, times[name].toSorted((a, b) => a - b)[Math.floor(rounds / 2)]])
+  ) as Record<K, number>;
 }

@@ -72,7 +72,6 @@ export function createClock(start?: number | string): SandboxClock {
         }
       }
       moveTo(target);
-      fired = Math.max(fired, target);
     },
     catchUp() {
       for (let due = nextDue(); due !== undefined && due <= now(); due = nextDue()) {

@@ -1,5 +1,8 @@
 /** A FHIR client of a few lines, so that the story asks over the same HTTP that a user would. */
 import type { Bundle, Resource } from '@medplum/fhirtypes';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const TRIES = 8;
 
 /** One server, seen by one client. */
 export interface Rest {
@@ -29,20 +32,28 @@ export async function signIn(baseUrl: string, client: { readonly id: string; rea
     throw new Error(`${baseUrl} gave no token: status ${answer.status}`);
   }
   const request = async <T extends Resource>(method: string, path: string, body?: Resource): Promise<T> => {
-    const response = await fetch(`${baseUrl}fhir/R4/${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/fhir+json' }) },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    if (!response.ok) {
-      throw new Error(`${method} ${path}: status ${response.status}, ${await response.text()}`);
+    for (let tries = 1; ; tries++) {
+      const response = await fetch(`${baseUrl}fhir/R4/${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/fhir+json' }) },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      // A lost race did nothing (`platform.md` §11.2): while bots are at work, that happens to everybody.
+      if (response.status === 409 && tries < TRIES) {
+        await sleep(20 * 2 ** tries * (0.5 + Math.random()));
+        continue;
+      }
+      if (!response.ok) {
+        throw new Error(`${method} ${path}: status ${response.status}, ${await response.text()}`);
+      }
+      return (await response.json()) as T;
     }
-    return (await response.json()) as T;
   };
   return {
     baseUrl,
     get: (path) => request('GET', path),
     send: (method, path, body) => request(method, path, body),
-    count: async (search) => (await request<Bundle>('GET', `${search}${search.includes('?') ? '&' : '?'}_summary=count`)).total ?? 0,
+    count: async (search) =>
+      (await request<Bundle>('GET', `${search}${search.includes('?') ? '&' : '?'}_summary=count`)).total ?? 0,
   };
 }

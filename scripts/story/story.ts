@@ -46,16 +46,32 @@ export async function play(stage: Stage, tell: (line: Line) => void): Promise<bo
   const patient = patients[0] as Patient;
   const all = (await Promise.all(REPLICATED_TYPES.map((type) => stage.source.count(type)))).reduce((a, b) => a + b, 0);
   // That nothing was sent is only seen once every event has been refused, and each refusal is in the trail.
-  await seen(stage, () => stage.source.count(TRAIL), (events) => events >= all);
+  await seen(
+    stage,
+    () => stage.source.count(TRAIL),
+    (events) => events >= all
+  );
   let copies = await copiesOf(stage);
   const requests = requestsTo(stage);
   const asFor = requests === undefined ? '' : `; requests to it: ${requests}`;
-  say(`${PATIENTS} patients are admitted, ${all} records, no consent`, `replica: ${inWords(copies)}${asFor}`, total(copies) === 0 && !requests);
+  say(
+    `${PATIENTS} patients are admitted, ${all} records, no consent`,
+    `replica: ${inWords(copies)}${asFor}`,
+    total(copies) === 0 && !requests
+  );
 
   const consent = await stage.source.send<Consent>('POST', 'Consent', consentToShare(`Patient/${patient.id}`));
   const own = await recordsOf(stage, patient);
-  copies = await seen(stage, () => copiesOf(stage), (found) => total(found) === own);
-  say('the first patient consents', `replica: ${inWords(copies)}`, total(copies) === own && copies.get('Patient') === 1);
+  copies = await seen(
+    stage,
+    () => copiesOf(stage),
+    (found) => total(found) === own
+  );
+  say(
+    'the first patient consents',
+    `replica: ${inWords(copies)}`,
+    total(copies) === own && copies.get('Patient') === 1
+  );
 
   const copy = (await stage.replica.get<Bundle<Patient>>('Patient')).entry?.[0]?.resource;
   say(
@@ -70,12 +86,22 @@ export async function play(stage: Stage, tell: (line: Line) => void): Promise<bo
   }
 
   await stage.source.send('PUT', `Consent/${consent.id}`, { ...consent, status: 'inactive' });
-  copies = await seen(stage, () => copiesOf(stage), (found) => total(found) === 0);
+  copies = await seen(
+    stage,
+    () => copiesOf(stage),
+    (found) => total(found) === 0
+  );
   say('the consent is revoked', `replica: ${inWords(copies)}`, total(copies) === 0);
 
   const trail = await stage.source.get<Bundle>(`${TRAIL}&_count=1000`);
-  const leaks = (trail.entry ?? []).filter(({ resource }) => patients.some(({ name }) => JSON.stringify(resource).includes(name?.[0]?.family ?? '?')));
-  say('what does the trail hold?', `${trail.entry?.length ?? 0} events of ours; with a patient’s name in them: ${leaks.length}`, leaks.length === 0 && (trail.entry?.length ?? 0) > 0);
+  const leaks = (trail.entry ?? []).filter(({ resource }) =>
+    patients.some(({ name }) => JSON.stringify(resource).includes(name?.[0]?.family ?? '?'))
+  );
+  say(
+    'what does the trail hold?',
+    `${trail.entry?.length ?? 0} events of ours; with a patient’s name in them: ${leaks.length}`,
+    leaks.length === 0 && (trail.entry?.length ?? 0) > 0
+  );
   return isAsTold;
 }
 
@@ -120,8 +146,15 @@ async function admit({ source }: Stage): Promise<Patient[]> {
 /** Corrects the patient's first number, and looks for it on the replica. */
 async function change(stage: Stage, patient: Patient, what: string, value: number): Promise<[string, string, boolean]> {
   const observation = await firstNumber(stage.source, `subject=Patient/${patient.id}`);
-  await stage.source.send('PUT', `Observation/${observation.id}`, { ...observation, valueQuantity: { ...observation.valueQuantity, value } });
-  const copied = await seen(stage, () => copiedValue(stage, patient), (found) => found === value);
+  await stage.source.send('PUT', `Observation/${observation.id}`, {
+    ...observation,
+    valueQuantity: { ...observation.valueQuantity, value },
+  });
+  const copied = await seen(
+    stage,
+    () => copiedValue(stage, patient),
+    (found) => found === value
+  );
   return [`${what}: ${observation.valueQuantity?.value} → ${value}`, `the copy says ${copied}`, copied === value];
 }
 
@@ -129,7 +162,9 @@ async function change(stage: Stage, patient: Patient, what: string, value: numbe
 async function copiedValue(stage: Stage, patient: Patient): Promise<number | undefined> {
   const original = await firstNumber(stage.source, `subject=Patient/${patient.id}`);
   const code = original.code.coding?.[0];
-  const siblings = await stage.source.get<Bundle<Observation>>(`Observation?subject=Patient/${patient.id}&code=${code?.code}&_sort=date`);
+  const siblings = await stage.source.get<Bundle<Observation>>(
+    `Observation?subject=Patient/${patient.id}&code=${code?.code}&_sort=date`
+  );
   const index = siblings.entry?.findIndex(({ resource }) => resource?.id === original.id) ?? 0;
   const copies = await stage.replica.get<Bundle<Observation>>(`Observation?code=${code?.code}&_sort=date`);
   return copies.entry?.[index]?.resource?.valueQuantity?.value;
@@ -137,7 +172,9 @@ async function copiedValue(stage: Stage, patient: Patient): Promise<number | und
 
 async function firstNumber(source: Rest, search: string): Promise<Observation> {
   const found = await source.get<Bundle<Observation>>(`Observation?${search}&_sort=date&_count=100`);
-  const observation = found.entry?.map(({ resource }) => resource).find((one) => one?.valueQuantity?.value !== undefined);
+  const observation = found.entry
+    ?.map(({ resource }) => resource)
+    .find((one) => one?.valueQuantity?.value !== undefined);
   if (!observation) {
     throw new Error('The sample patients have no number to correct.');
   }
@@ -145,7 +182,10 @@ async function firstNumber(source: Rest, search: string): Promise<Observation> {
 }
 
 async function recordsOf({ source }: Stage, patient: Patient): Promise<number> {
-  const counts = await Promise.all([source.count(`Encounter?subject=Patient/${patient.id}`), source.count(`Observation?subject=Patient/${patient.id}`)]);
+  const counts = await Promise.all([
+    source.count(`Encounter?subject=Patient/${patient.id}`),
+    source.count(`Observation?subject=Patient/${patient.id}`),
+  ]);
   return counts.reduce((a, b) => a + b, 1);
 }
 
@@ -158,7 +198,9 @@ function total(copies: ReadonlyMap<string, number>): number {
 }
 
 function inWords(copies: ReadonlyMap<string, number>): string {
-  return total(copies) === 0 ? 'empty' : [...copies].map(([type, count]) => `${count} ${type}${count === 1 ? '' : 's'}`).join(', ');
+  return total(copies) === 0
+    ? 'empty'
+    : [...copies].map(([type, count]) => `${count} ${type}${count === 1 ? '' : 's'}`).join(', ');
 }
 
 /** Requests of the bots only, the story's own questions are not counted; a real server does not tell. */

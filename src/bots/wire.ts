@@ -60,7 +60,10 @@ export async function run<T>(
     const { source, cache } = carryToken(sourceClient(medplum, parts), config, systemClock);
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
-    return work({ config, source, replica, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt }, triggerOf(event.input));
+    return work(
+      { config, source, replica, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt },
+      triggerOf(event.input)
+    );
   });
 }
 

@@ -60,7 +60,12 @@ export function watermarksOf(systems: Systems, basic: Basic | undefined): Waterm
  * @param isDeleted - True for the feed of deleted rows (`_deleted=true`, Medplum's own).
  * @returns A FHIR-relative URL, oldest first, with cursor paging.
  */
-export function changesSearch(resourceType: string, watermark: string | undefined, overlapMs: number, isDeleted: boolean): string {
+export function changesSearch(
+  resourceType: string,
+  watermark: string | undefined,
+  overlapMs: number,
+  isDeleted: boolean
+): string {
   const since = watermark ? `&_lastUpdated=ge${new Date(Date.parse(watermark) - overlapMs).toISOString()}` : '';
   return `${resourceType}?_sort=_lastUpdated&_count=1000${since}${isDeleted ? '&_deleted=true' : ''}`;
 }

@@ -5,7 +5,10 @@
 import type { Clock, Log } from '../ports.ts';
 
 /** What a text may look like: a type, a token that we minted, or a code of ours. A name or a date is none of these. */
-const SHAPES: Readonly<Record<string, RegExp>> = { resourceType: /^[A-Z][A-Za-z]{2,40}$/, token: /^[a-z]{2,4}_[A-Za-z0-9_-]{8,64}$/ };
+const SHAPES: Readonly<Record<string, RegExp>> = {
+  resourceType: /^[A-Z][A-Za-z]{2,40}$/,
+  token: /^[a-z]{2,4}_[A-Za-z0-9_-]{8,64}$/,
+};
 const CODE = /^[a-z][a-z0-9]*(-[A-Za-z0-9]+)*$/;
 
 /**

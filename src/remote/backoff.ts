@@ -6,6 +6,9 @@ const FIRST_MS = 1000;
 const MOST_MS = 10_000;
 const JITTER = 0.25;
 
+/** After 1 + 2 + 4 s a server that is not there is left to the sweep: a waiting run holds one of twenty places (`platform.md` §2.3). */
+const UNAVAILABLE_TRIES = 4;
+
 /** `platform.md` §11.3: a conflict is over in milliseconds; eight tries from 20 ms lost no write of 240 at concurrency 8. */
 const CONFLICT_FIRST_MS = 20;
 const CONFLICT_TRIES = 8;
@@ -25,7 +28,7 @@ export function nextWait(outcome: ReplicaOutcome, attempt: number, unit: number)
     case 'throttled':
       return outcome.retryAfterMs ?? exponential(attempt, unit);
     case 'unavailable':
-      return exponential(attempt, unit);
+      return attempt < UNAVAILABLE_TRIES ? exponential(attempt, unit) : undefined;
     case 'done':
     case 'duplicate':
     case 'rejected':

@@ -1,7 +1,7 @@
 /** The source project through the MedplumClient that the platform gives to a bot. */
 import { getStatus } from '@medplum/core';
 import type { MedplumClient } from '@medplum/core';
-import type { AuditEvent, Basic, Bundle, OperationOutcome, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, OperationOutcome } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
@@ -52,7 +52,7 @@ export function sourceClient(
       }
       return bundle.entry.map(({ response, resource }): Fetched => {
         const status = Number(response?.status?.slice(0, 3));
-        return status >= 200 && status < 300 && resource ? { status, resource: resource as Resource } : { status };
+        return status >= 200 && status < 300 && resource ? { status, resource } : { status };
       });
     },
     search: (url) => ask(async () => medplum.get<Bundle>(url.startsWith('http') ? url : medplum.fhirUrl(url))),

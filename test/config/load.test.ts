@@ -10,7 +10,11 @@ const GOOD = {
 };
 
 function secrets(values: Readonly<Record<string, string | undefined>>): Secrets {
-  return Object.fromEntries(Object.entries(values).flatMap(([name, valueString]) => (valueString === undefined ? [] : [[name, { valueString }]])));
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, valueString]) =>
+      valueString === undefined ? [] : [[name, { valueString }]]
+    )
+  );
 }
 
 function problems(values: Readonly<Record<string, string | undefined>>): readonly string[] {
@@ -23,7 +27,11 @@ test('four settings are enough; the rest has defaults', () => {
   expect(loaded).toMatchObject({
     config: {
       syncEnabled: true,
-      replica: { fhirUrl: 'https://replica.clinic.org/fhir/R4/', tokenUrl: 'https://replica.clinic.org/oauth2/token', timeoutMs: 10000 },
+      replica: {
+        fhirUrl: 'https://replica.clinic.org/fhir/R4/',
+        tokenUrl: 'https://replica.clinic.org/oauth2/token',
+        timeoutMs: 10000,
+      },
       key: { version: 1 },
       systems: { patientToken: 'https://holilabs.xyz/patient-token' },
     },
@@ -31,7 +39,14 @@ test('four settings are enough; the rest has defaults', () => {
 });
 
 test('every problem is reported at once, by name', () => {
-  expect(problems({ SYNC_ENABLED: 'maybe', REPLICA_BASE_URL: 'not a url', PSEUDONYM_KEY_VERSION: '0', REPLICA_ACTORS: 'Dr Smith' })).toEqual([
+  expect(
+    problems({
+      SYNC_ENABLED: 'maybe',
+      REPLICA_BASE_URL: 'not a url',
+      PSEUDONYM_KEY_VERSION: '0',
+      REPLICA_ACTORS: 'Dr Smith',
+    })
+  ).toEqual([
     'SYNC_ENABLED must be true or false',
     'REPLICA_BASE_URL must be an absolute URL',
     'REPLICA_CLIENT_ID is missing',
@@ -49,21 +64,49 @@ test('no value of a secret is in a problem', () => {
 });
 
 test.each([
-  ['the names of the seeds are accepted', { ENABLE_MEDPLUM: 'false', MEDPLUM_BASE_URL: 'https://m.org', MEDPLUM_CLIENT_ID: 'x', MEDPLUM_CLIENT_SECRET: 'y', MEDPLUM_PROJECT_ID: 'p' }],
+  [
+    'the names of the seeds are accepted',
+    {
+      ENABLE_MEDPLUM: 'false',
+      MEDPLUM_BASE_URL: 'https://m.org',
+      MEDPLUM_CLIENT_ID: 'x',
+      MEDPLUM_CLIENT_SECRET: 'y',
+      MEDPLUM_PROJECT_ID: 'p',
+    },
+  ],
 ])('%s', (_name, aliases) => {
   const loaded = load(secrets({ PSEUDONYM_KEY: GOOD.PSEUDONYM_KEY, ...aliases }));
-  expect(loaded).toMatchObject({ config: { syncEnabled: false, replica: { fhirUrl: 'https://m.org/fhir/R4/', clientId: 'x', clientSecret: 'y', projectId: 'p' } } });
+  expect(loaded).toMatchObject({
+    config: {
+      syncEnabled: false,
+      replica: { fhirUrl: 'https://m.org/fhir/R4/', clientId: 'x', clientSecret: 'y', projectId: 'p' },
+    },
+  });
 });
 
 test('our own name wins over an alias', () => {
-  expect(load(secrets({ ...GOOD, MEDPLUM_CLIENT_ID: 'alias' }))).toMatchObject({ config: { replica: { clientId: GOOD.REPLICA_CLIENT_ID } } });
+  expect(load(secrets({ ...GOOD, MEDPLUM_CLIENT_ID: 'alias' }))).toMatchObject({
+    config: { replica: { clientId: GOOD.REPLICA_CLIENT_ID } },
+  });
 });
 
 test.each([
-  ['a loopback URL', { REPLICA_BASE_URL: 'https://localhost:8103' }, 'REPLICA_BASE_URL is a loopback URL, in production'],
+  [
+    'a loopback URL',
+    { REPLICA_BASE_URL: 'https://localhost:8103' },
+    'REPLICA_BASE_URL is a loopback URL, in production',
+  ],
   ['plain HTTP', { REPLICA_BASE_URL: 'http://replica.clinic.org' }, 'REPLICA_BASE_URL must be https in production'],
-  ['a placeholder secret', { REPLICA_CLIENT_SECRET: 'super-secure-dev-secret' }, 'REPLICA_CLIENT_SECRET is a placeholder or too short for production'],
-  ['a short secret', { REPLICA_CLIENT_SECRET: 'a8f' }, 'REPLICA_CLIENT_SECRET is a placeholder or too short for production'],
+  [
+    'a placeholder secret',
+    { REPLICA_CLIENT_SECRET: 'super-secure-dev-secret' },
+    'REPLICA_CLIENT_SECRET is a placeholder or too short for production',
+  ],
+  [
+    'a short secret',
+    { REPLICA_CLIENT_SECRET: 'a8f' },
+    'REPLICA_CLIENT_SECRET is a placeholder or too short for production',
+  ],
   ['a placeholder client', { REPLICA_CLIENT_ID: 'your-client-id' }, 'REPLICA_CLIENT_ID is a placeholder'],
 ])('production refuses %s, development does not', (_name, change, problem) => {
   expect(problems({ ...GOOD, ...change, ENVIRONMENT: 'production' })).toEqual([problem]);

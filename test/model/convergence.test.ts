@@ -20,10 +20,20 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('erase' as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('mark' as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dropEncounter' as const), which: fc.nat(9) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('consent' as const), which: fc.nat(9), isNarrow: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('consent' as const), which: fc.nat(9), isNarrow: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('revoke' as const), which: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('lose' as const), times: fc.integer({ min: 1, max: 4 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('refuse' as const), times: fc.integer({ min: 1, max: 4 }), status: fc.constantFrom(400, 403, 409, 412) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('refuse' as const),
+      times: fc.integer({ min: 1, max: 4 }),
+      status: fc.constantFrom(400, 403, 409, 412),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), times: fc.integer({ min: 1, max: 2 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rest' as const) }) }
@@ -49,14 +59,19 @@ async function take(world: World, ward: Ward, { ...step }: Step): Promise<void> 
     case 'observe': {
       const at = pick(ward.patients, step.which);
       if (at) {
-        ward.observations.push(await repo.createResource<Observation>(observation(at.patient, at.encounter, step.value)));
+        ward.observations.push(
+          await repo.createResource<Observation>(observation(at.patient, at.encounter, step.value))
+        );
       }
       return;
     }
     case 'correct': {
       const found = pick(ward.observations, step.which);
       if (found) {
-        await repo.updateResource<Observation>({ ...found, valueQuantity: { ...found.valueQuantity, value: step.value } });
+        await repo.updateResource<Observation>({
+          ...found,
+          valueQuantity: { ...found.valueQuantity, value: step.value },
+        });
       }
       return;
     }
@@ -70,7 +85,10 @@ async function take(world: World, ward: Ward, { ...step }: Step): Promise<void> 
     case 'mark': {
       const found = pick(ward.observations, step.which);
       if (found) {
-        await repo.updateResource<Observation>({ ...found, meta: { tag: [{ system: systemsOf().sync, code: 'no-sync' }] } });
+        await repo.updateResource<Observation>({
+          ...found,
+          meta: { tag: [{ system: systemsOf().sync, code: 'no-sync' }] },
+        });
       }
       return;
     }
@@ -85,7 +103,9 @@ async function take(world: World, ward: Ward, { ...step }: Step): Promise<void> 
     case 'consent': {
       const at = pick(ward.patients, step.which);
       if (at) {
-        ward.consents.push(await consent(world, at.patient, step.isNarrow ? ['DEMOGRAPHICS', 'VITAL_SIGNS'] : undefined));
+        ward.consents.push(
+          await consent(world, at.patient, step.isNarrow ? ['DEMOGRAPHICS', 'VITAL_SIGNS'] : undefined)
+        );
       }
       return;
     }
@@ -128,7 +148,9 @@ test(
           world.sandbox.replica.faults.clear();
           expect(await world.sweep()).toMatchObject({ status: 200, body: { failed: 0, isComplete: true } });
           expect(await held(world)).toEqual(await expected(world));
-          expect(JSON.stringify(world.sent().map(({ url, body }) => url + body))).not.toMatch(/Quixotepan|Janeway|MRN-/);
+          expect(JSON.stringify(world.sent().map(({ url, body }) => url + body))).not.toMatch(
+            /Quixotepan|Janeway|MRN-/
+          );
         } finally {
           await world.close();
         }

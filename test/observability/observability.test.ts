@@ -28,11 +28,14 @@ describe('a log line', () => {
     });
   });
 
-  test.each(['Jane Doe', '1950-01-01', 'jane@doe.org', 'Patient/123', '+1 555 0100', 'Smith', ''])('does not print %j', (value) => {
-    const print = vi.spyOn(console, 'log').mockReturnValue(undefined);
-    consoleLog(clock, 'c-1')('info', 'change-synced', { reason: value });
-    expect(JSON.parse(String(print.mock.calls[0]?.[0]))).toMatchObject({ reason: 'unsafe' });
-  });
+  test.each(['Jane Doe', '1950-01-01', 'jane@doe.org', 'Patient/123', '+1 555 0100', 'Smith', ''])(
+    'does not print %j',
+    (value) => {
+      const print = vi.spyOn(console, 'log').mockReturnValue(undefined);
+      consoleLog(clock, 'c-1')('info', 'change-synced', { reason: value });
+      expect(JSON.parse(String(print.mock.calls[0]?.[0]))).toMatchObject({ reason: 'unsafe' });
+    }
+  );
 });
 
 describe('a fault', () => {
@@ -40,7 +43,11 @@ describe('a fault', () => {
     expect(outcomeOf(new Fault('settings-invalid', ['PSEUDONYM_KEY is missing']))).toEqual({
       resourceType: 'OperationOutcome',
       issue: [
-        { severity: 'error', code: 'exception', details: { coding: [{ code: 'settings-invalid' }], text: FAULTS['settings-invalid'].message } },
+        {
+          severity: 'error',
+          code: 'exception',
+          details: { coding: [{ code: 'settings-invalid' }], text: FAULTS['settings-invalid'].message },
+        },
         { severity: 'error', code: 'exception', details: { text: 'PSEUDONYM_KEY is missing' } },
       ],
     });
@@ -63,7 +70,13 @@ describe('a fault', () => {
 test('tallies count actions and reasons', () => {
   const one = tallyOf([{ action: 'put' }, { action: 'skip', reason: 'deleted' }]);
   expect(add(one, tallyOf([{ action: 'skip', reason: 'deleted' }]))).toEqual({
-    put: 1, unchanged: 0, withdrawn: 0, skipped: 2, quarantined: 0, failed: 0, reasons: { deleted: 2 },
+    put: 1,
+    unchanged: 0,
+    withdrawn: 0,
+    skipped: 2,
+    quarantined: 0,
+    failed: 0,
+    reasons: { deleted: 2 },
   });
 });
 
@@ -83,7 +96,15 @@ describe('an audit event', () => {
     endedAt: 1000,
     attempt: 2,
     entities: [
-      { reference: 'Encounter/e-1', token: 'enc_1', tokenSystem: 'urn:t', action: 'put', consent: 'Consent/c/_history/3', path: 'provision', validUntil: '2027-01-01T00:00:00.000Z' },
+      {
+        reference: 'Encounter/e-1',
+        token: 'enc_1',
+        tokenSystem: 'urn:t',
+        action: 'put',
+        consent: 'Consent/c/_history/3',
+        path: 'provision',
+        validUntil: '2027-01-01T00:00:00.000Z',
+      },
       { token: 'obs_1', tokenSystem: 'urn:t', action: 'withdraw', reason: 'deleted' },
     ],
   };
@@ -91,9 +112,16 @@ describe('an audit event', () => {
   test('is valid FHIR R4 and names action, purpose, Consent, token and correlation id', () => {
     const audit = auditEventOf(event, systemsOf());
     expect(() => validateResource(audit)).not.toThrow();
-    expect(audit).toMatchObject({ action: 'U', outcome: '0', outcomeDesc: 'put:1 withdraw:1', purposeOfEvent: [{ coding: [{ code: 'TREAT' }] }] });
+    expect(audit).toMatchObject({
+      action: 'U',
+      outcome: '0',
+      outcomeDesc: 'put:1 withdraw:1',
+      purposeOfEvent: [{ coding: [{ code: 'TREAT' }] }],
+    });
     const text = JSON.stringify(audit);
-    expect(['c-1', 'pt_1', 'enc_1', 'obs_1', 'Consent/c/_history/3', 'deleted'].filter((part) => !text.includes(part))).toEqual([]);
+    expect(
+      ['c-1', 'pt_1', 'enc_1', 'obs_1', 'Consent/c/_history/3', 'deleted'].filter((part) => !text.includes(part))
+    ).toEqual([]);
   });
 
   test('of a failure has outcome 8 and the code of the fault', () => {

@@ -29,7 +29,8 @@ describe('the source', () => {
     const source = sourceClient(medplum, { clock, random });
     await source.ensure(link);
     await source.ensure({ ...link, code: { text: 'other' } });
-    const found = async (): Promise<string[]> => (await medplum.searchResources('Basic')).map(({ code }) => code.text ?? '');
+    const found = async (): Promise<string[]> =>
+      (await medplum.searchResources('Basic')).map(({ code }) => code.text ?? '');
     expect(await found()).toEqual(['link']);
     await source.save({ ...link, code: { text: 'saved' } });
     expect(await found()).toEqual(['saved']);
@@ -37,7 +38,13 @@ describe('the source', () => {
 
   test('records audit events', async () => {
     const medplum = new MockClient();
-    const event = { resourceType: 'AuditEvent', type: { code: 'x' }, recorded: '2026-01-01T00:00:00Z', agent: [{ requestor: true }], source: { observer: {} } } as AuditEvent;
+    const event = {
+      resourceType: 'AuditEvent',
+      type: { code: 'x' },
+      recorded: '2026-01-01T00:00:00Z',
+      agent: [{ requestor: true }],
+      source: { observer: {} },
+    } as AuditEvent;
     await sourceClient(medplum, { clock, random }).record(event);
     expect(await medplum.searchResources('AuditEvent')).toHaveLength(1);
   });
@@ -47,9 +54,21 @@ describe('the source', () => {
     ['a server error', 500, 'source-unavailable'],
   ])('%s becomes a fault of ours that does not quote the server', async (_name, status, code) => {
     const medplum = new MockClient();
-    const outcome = { resourceType: 'OperationOutcome' as const, id: status === 403 ? 'forbidden' : undefined, issue: [{ severity: 'error' as const, code: status === 403 ? ('forbidden' as const) : ('exception' as const), details: { text: 'Jane Doe' } }] };
+    const outcome = {
+      resourceType: 'OperationOutcome' as const,
+      id: status === 403 ? 'forbidden' : undefined,
+      issue: [
+        {
+          severity: 'error' as const,
+          code: status === 403 ? ('forbidden' as const) : ('exception' as const),
+          details: { text: 'Jane Doe' },
+        },
+      ],
+    };
     medplum.executeBatch = () => Promise.reject(new OperationOutcomeError(outcome as never));
-    const error: unknown = await sourceClient(medplum, { clock, random }).read(['Patient/1']).catch((caught: unknown) => caught);
+    const error: unknown = await sourceClient(medplum, { clock, random })
+      .read(['Patient/1'])
+      .catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code });
     expect(JSON.stringify(error) + String(error)).not.toContain('Jane');
   });
@@ -57,6 +76,8 @@ describe('the source', () => {
   test('a request that is never answered ends with its deadline', async () => {
     const medplum = new MockClient();
     medplum.executeBatch = () => new Promise(() => undefined);
-    await expect(sourceClient(medplum, { clock: impatient, random }).read(['Patient/1'])).rejects.toMatchObject({ code: 'source-unavailable' });
+    await expect(sourceClient(medplum, { clock: impatient, random }).read(['Patient/1'])).rejects.toMatchObject({
+      code: 'source-unavailable',
+    });
   });
 });

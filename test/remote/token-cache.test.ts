@@ -24,8 +24,15 @@ test.each([0, 20, 40])('a sealed token with a changed character (%i) does not op
 
 describe('a token that is kept in the source', () => {
   const config = (secret = 'client-secret'): Config => {
-    const values = { REPLICA_BASE_URL: 'https://r.test', REPLICA_CLIENT_ID: 'c', REPLICA_CLIENT_SECRET: secret, PSEUDONYM_KEY: 'c4a1f0d27be95368a0c4e1d72b96f8350d4ac7e1928b5f63d0e8a7c41f92b563' };
-    const loaded = load(Object.fromEntries(Object.entries(values).map(([name, valueString]) => [name, { valueString }])));
+    const values = {
+      REPLICA_BASE_URL: 'https://r.test',
+      REPLICA_CLIENT_ID: 'c',
+      REPLICA_CLIENT_SECRET: secret,
+      PSEUDONYM_KEY: 'c4a1f0d27be95368a0c4e1d72b96f8350d4ac7e1928b5f63d0e8a7c41f92b563',
+    };
+    const loaded = load(
+      Object.fromEntries(Object.entries(values).map(([name, valueString]) => [name, { valueString }]))
+    );
     if ('problems' in loaded) {
       throw new Error(loaded.problems.join());
     }
@@ -37,7 +44,12 @@ describe('a token that is kept in the source', () => {
     let kept: Basic | undefined;
     const reads: string[][] = [];
     const answer = (url: string): Fetched =>
-      url.startsWith('Basic') ? { status: 200, resource: { resourceType: 'Bundle', type: 'searchset', entry: kept ? [{ resource: kept }] : [] } } : { status: 404 };
+      url.startsWith('Basic')
+        ? {
+            status: 200,
+            resource: { resourceType: 'Bundle', type: 'searchset', entry: kept ? [{ resource: kept }] : [] },
+          }
+        : { status: 404 };
     return {
       reads,
       saved: () => kept,
@@ -56,7 +68,10 @@ describe('a token that is kept in the source', () => {
       },
     };
   }
-  const clock = (now: number): { now(): number; sleep(): Promise<void> } => ({ now: () => now, sleep: () => Promise.resolve() });
+  const clock = (now: number): { now(): number; sleep(): Promise<void> } => ({
+    now: () => now,
+    sleep: () => Promise.resolve(),
+  });
 
   test('comes along with the first reads of the next run, and those are answered as if alone', async () => {
     const { source, reads, saved } = shelf();
@@ -72,7 +87,10 @@ describe('a token that is kept in the source', () => {
   test('is not used when it has ended, or when the secret has changed', async () => {
     const { source } = shelf();
     await carryToken(source, config(), clock(0)).cache.save(TOKEN);
-    for (const next of [carryToken(source, config(), clock(6000)), carryToken(source, config('rotated-secret'), clock(1000))]) {
+    for (const next of [
+      carryToken(source, config(), clock(6000)),
+      carryToken(source, config('rotated-secret'), clock(1000)),
+    ]) {
       await next.source.read(['Patient/1']);
       expect(next.cache.load()).toBeUndefined();
     }

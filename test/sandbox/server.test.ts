@@ -254,6 +254,15 @@ describe('the two servers', () => {
     await old.close();
   });
 
+  test('a bot cannot require what happens to be installed here', async () => {
+    const bot = await sandbox.source.createBot({
+      name: 'b',
+      code: `exports.handler = async () => require('esbuild').version;`,
+    });
+    const { status, body } = await api.fhir('POST', `Bot/${bot.id}/$execute`, {});
+    expect([status, body.issue[0].details?.text]).toEqual([400, "Cannot find module 'esbuild'"]);
+  });
+
   test('a deployment replaces the code of a bot and keeps its id', async () => {
     const identifier = { system: 'urn:bots', value: 'b' };
     const bot = await sandbox.source.createBot({ name: 'b', identifier, code: 'exports.handler = async () => 1;' });

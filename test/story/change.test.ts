@@ -50,10 +50,17 @@ describe('with consent', () => {
     await world.settle();
     world.sent();
     world.asked();
-    await world.sandbox.source.repo.updateResource<Observation>({ ...pulse, valueQuantity: { ...pulse.valueQuantity, value: 99 } });
+    await world.sandbox.source.repo.updateResource<Observation>({
+      ...pulse,
+      valueQuantity: { ...pulse.valueQuantity, value: 99 },
+    });
     await world.settle();
     expect(world.sent().map(({ method, interaction }) => `${method} ${interaction}`)).toEqual(['PUT update']);
-    expect(world.asked().map(({ method, interaction }) => `${method} ${interaction}`)).toEqual(['POST batch', 'POST batch', 'POST create']);
+    expect(world.asked().map(({ method, interaction }) => `${method} ${interaction}`)).toEqual([
+      'POST batch',
+      'POST batch',
+      'POST create',
+    ]);
     expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.valueQuantity?.value).toBe(99);
   });
 
@@ -78,7 +85,12 @@ describe('with consent', () => {
     const [first, second] = world.sent();
     expect(first).toMatchObject({ method: 'PUT', status: 400 });
     const bundle = JSON.parse(second?.body ?? '{}') as Bundle;
-    expect([bundle.type, ...(bundle.entry ?? []).map(({ resource }) => resource?.resourceType)]).toEqual(['transaction', 'Patient', 'Encounter', 'Observation']);
+    expect([bundle.type, ...(bundle.entry ?? []).map(({ resource }) => resource?.resourceType)]).toEqual([
+      'transaction',
+      'Patient',
+      'Encounter',
+      'Observation',
+    ]);
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
   });
 
@@ -115,7 +127,11 @@ describe('with consent', () => {
   });
 
   test('a record without a subject is left alone', async () => {
-    await world.sandbox.source.repo.createResource<Encounter>({ resourceType: 'Encounter', status: 'planned', class: { code: 'AMB' } });
+    await world.sandbox.source.repo.createResource<Encounter>({
+      resourceType: 'Encounter',
+      status: 'planned',
+      class: { code: 'AMB' },
+    });
     await world.settle();
     expect(world.sandbox.source.botRuns.at(-1)?.output).toContain('"reason":"no-patient"');
     expect(world.sent()).toEqual([]);
@@ -127,7 +143,10 @@ describe('with consent', () => {
     await consent(world, doe);
     await consent(world, roe);
     await world.settle();
-    await world.sandbox.source.repo.updateResource<Observation>({ ...pulse, subject: { reference: `Patient/${roe.id}` } });
+    await world.sandbox.source.repo.updateResource<Observation>({
+      ...pulse,
+      subject: { reference: `Patient/${roe.id}` },
+    });
     await world.settle();
     expect(await held(world)).toEqual(await expected(world));
     expect(await copies(world)).toEqual({ Patient: 2, Encounter: 2, Observation: 2 });
@@ -138,13 +157,18 @@ describe('with consent', () => {
     await consent(world, patient);
     await world.settle();
     const { repo } = world.sandbox.source;
-    await repo.updateResource<Encounter>({ ...encounter, meta: { tag: [{ system: systemsOf().sync, code: 'no-sync' }] } });
+    await repo.updateResource<Encounter>({
+      ...encounter,
+      meta: { tag: [{ system: systemsOf().sync, code: 'no-sync' }] },
+    });
     await world.settle();
     expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.encounter?.reference).toBeUndefined();
     expect(await held(world)).toEqual(await expected(world));
     await repo.updateResource<Encounter>({ ...encounter, meta: { tag: [] } });
     await world.settle();
-    expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.encounter?.reference).toMatch(/^Encounter\//);
+    expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.encounter?.reference).toMatch(
+      /^Encounter\//
+    );
     expect(await held(world)).toEqual(await expected(world));
     await repo.deleteResource('Encounter', encounter.id);
     await world.settle();
@@ -245,15 +269,25 @@ describe('when things change meanwhile', () => {
     await consent(world, patient);
     await world.settle();
     for (let value = 1; value <= 20; value++) {
-      await world.sandbox.source.repo.updateResource<Observation>({ ...pulse, valueQuantity: { ...pulse.valueQuantity, value } });
+      await world.sandbox.source.repo.updateResource<Observation>({
+        ...pulse,
+        valueQuantity: { ...pulse.valueQuantity, value },
+      });
     }
     await world.settle();
-    expect((await all<Observation>(world.sandbox, 'Observation', 'replica')).map(({ valueQuantity }) => valueQuantity?.value)).toEqual([20]);
+    expect(
+      (await all<Observation>(world.sandbox, 'Observation', 'replica')).map(({ valueQuantity }) => valueQuantity?.value)
+    ).toEqual([20]);
   });
 
   test('records and consent in one go leave one copy of each', async () => {
     const { patient, encounter } = await admit(world);
-    await Promise.all([consent(world, patient), ...[1, 2, 3, 4, 5].map((value) => world.sandbox.source.repo.createResource(observation(patient, encounter, value)))]);
+    await Promise.all([
+      consent(world, patient),
+      ...[1, 2, 3, 4, 5].map((value) =>
+        world.sandbox.source.repo.createResource(observation(patient, encounter, value))
+      ),
+    ]);
     await world.settle();
     expect(await held(world)).toEqual(await expected(world));
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 6 });
@@ -268,12 +302,19 @@ test('nothing of the patient is on the wire, in the trail or in the logs', async
   await world.settle();
   await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
   await world.settle();
-  const wire = world.sent().map(({ url, body }) => url + body).join('\n');
-  const logs = world.sandbox.source.botRuns.map(({ output, returnValue }) => output + JSON.stringify(returnValue)).join('\n');
+  const wire = world
+    .sent()
+    .map(({ url, body }) => url + body)
+    .join('\n');
+  const logs = world.sandbox.source.botRuns
+    .map(({ output, returnValue }) => output + JSON.stringify(returnValue))
+    .join('\n');
   const trail = JSON.stringify(await world.trail());
   expect(wire.length * logs.length * trail.length).toBeGreaterThan(0);
   for (const text of [wire, logs, trail]) {
-    expect(['Quixotepan', 'Janeway', 'MRN-', '1971-03', 'Heart rate', 'pulse of'].filter((part) => text.includes(part))).toEqual([]);
+    expect(
+      ['Quixotepan', 'Janeway', 'MRN-', '1971-03', 'Heart rate', 'pulse of'].filter((part) => text.includes(part))
+    ).toEqual([]);
   }
   expect([patient.id, given.id].filter((id) => wire.includes(id))).toEqual([]);
 });

@@ -18,7 +18,10 @@ const again = async (settings: NonNullable<InstallOptions['settings']>): Promise
   world = await createWorld({ settings });
 };
 
-async function ask(input?: Record<string, string>, method = 'POST'): Promise<{ status: number; body: unknown; ms: number }> {
+async function ask(
+  input?: Record<string, string>,
+  method = 'POST'
+): Promise<{ status: number; body: unknown; ms: number }> {
   const { source } = world.sandbox;
   const operator = await source.createClient('operator', { admin: true });
   const authorization = `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
@@ -36,11 +39,16 @@ const ALL = { source: 'healthy', replica: 'healthy', token: 'healthy', queue: 'h
 
 test('after a sweep all is well, in the shape of the seeds', async () => {
   await world.sweep();
-  expect(await ask()).toMatchObject({ status: 200, body: { status: 'healthy', timestamp: expect.stringMatching(/Z$/), checks: ALL } });
+  expect(await ask()).toMatchObject({
+    status: 200,
+    body: { status: 'healthy', timestamp: expect.stringMatching(/Z$/), checks: ALL },
+  });
 });
 
 test('before the first sweep the watermarks say so, and it is no failure', async () => {
-  expect(await ask()).toMatchObject({ body: { status: 'degraded', checks: { ...ALL, watermarks: 'degraded' }, reasons: { watermarks: 'never-swept' } } });
+  expect(await ask()).toMatchObject({
+    body: { status: 'degraded', checks: { ...ALL, watermarks: 'degraded' }, reasons: { watermarks: 'never-swept' } },
+  });
 });
 
 test.each([
@@ -64,27 +72,42 @@ describe('when the replica is not there', () => {
     world.sandbox.replica.faults.down = down;
     await world.sweep();
     const reasons = { replica: 'replica-unavailable', token: 'replica-unavailable' };
-    expect(await ask()).toMatchObject({ status: 200, body: { status: 'unhealthy', checks: { source: 'healthy', queue: 'healthy', replica: 'unhealthy', token: 'unhealthy' }, reasons } });
+    expect(await ask()).toMatchObject({
+      status: 200,
+      body: {
+        status: 'unhealthy',
+        checks: { source: 'healthy', queue: 'healthy', replica: 'unhealthy', token: 'unhealthy' },
+        reasons,
+      },
+    });
     expect(await ask({ probe: 'live' })).toMatchObject({ body: { status: 'healthy' } });
   });
 
   test('it hangs: the answer comes after two seconds all the same', async () => {
     world.sandbox.replica.faults.delayMs = 8000;
     const { body, ms } = await ask({ probe: 'ready' });
-    expect(body).toMatchObject({ status: 'unhealthy', checks: { source: 'healthy' }, reasons: { replica: 'deadline', token: 'deadline' } });
+    expect(body).toMatchObject({
+      status: 'unhealthy',
+      checks: { source: 'healthy' },
+      reasons: { replica: 'deadline', token: 'deadline' },
+    });
     expect(ms).toBeGreaterThan(1900);
     expect(ms).toBeLessThan(4000);
   });
 
   test('it is another kind of server', async () => {
     world.sandbox.replica.faults.failNext({ url: 'metadata' }, { status: 404 });
-    expect(await ask({ probe: 'ready' })).toMatchObject({ body: { checks: { replica: 'unhealthy', token: 'healthy' }, reasons: { replica: 'replica-rejected' } } });
+    expect(await ask({ probe: 'ready' })).toMatchObject({
+      body: { checks: { replica: 'unhealthy', token: 'healthy' }, reasons: { replica: 'replica-rejected' } },
+    });
   });
 });
 
 test('a wrong secret, or one of another project, is a matter of the token', async () => {
   await again({ REPLICA_CLIENT_SECRET: 'wrong' });
-  expect(await ask({ probe: 'ready' })).toMatchObject({ body: { checks: { replica: 'healthy' }, reasons: { token: 'replica-unauthorised' } } });
+  expect(await ask({ probe: 'ready' })).toMatchObject({
+    body: { checks: { replica: 'healthy' }, reasons: { token: 'replica-unauthorised' } },
+  });
   await again({ REPLICA_PROJECT_ID: 'another' });
   expect(await ask({ probe: 'ready' })).toMatchObject({ body: { reasons: { token: 'replica-wrong-project' } } });
 });
@@ -100,15 +123,24 @@ test('without settings it works, names them, shows no values, and sends nothing 
   await again({ PSEUDONYM_KEY: undefined, NAMESPACE: 'hush-hush' });
   const { status, body } = await ask();
   expect(status).toBe(200);
-  expect(body).toMatchObject({ status: 'unhealthy', checks: { source: 'healthy', token: 'unhealthy' }, reasons: { replica: 'settings-invalid' } });
-  expect((body as { settings: unknown }).settings).toEqual(['NAMESPACE must be an absolute URL', 'PSEUDONYM_KEY is missing']);
+  expect(body).toMatchObject({
+    status: 'unhealthy',
+    checks: { source: 'healthy', token: 'unhealthy' },
+    reasons: { replica: 'settings-invalid' },
+  });
+  expect((body as { settings: unknown }).settings).toEqual([
+    'NAMESPACE must be an absolute URL',
+    'PSEUDONYM_KEY is missing',
+  ]);
   expect(JSON.stringify(body)).not.toContain('hush');
   expect(world.sent()).toEqual([]);
 });
 
 test('when sync is off it says so, and does not ask the replica', async () => {
   await again({ SYNC_ENABLED: 'false' });
-  expect(await ask()).toMatchObject({ body: { status: 'healthy', off: true, checks: { source: 'healthy', queue: 'healthy' } } });
+  expect(await ask()).toMatchObject({
+    body: { status: 'healthy', off: true, checks: { source: 'healthy', queue: 'healthy' } },
+  });
   expect(world.sent()).toEqual([]);
 });
 
@@ -116,16 +148,33 @@ test('an old job and a late sweep are told, and the rest is not asked again', as
   await world.sweep();
   const { repo } = world.sandbox.source;
   const code = { coding: [{ system: systemsOf().control, code: 'encounter-sync' }] };
-  const task: Task = { resourceType: 'Task', status: 'requested', intent: 'order', code, authoredOn: world.sandbox.clock.iso() };
+  const task: Task = {
+    resourceType: 'Task',
+    status: 'requested',
+    intent: 'order',
+    code,
+    authoredOn: world.sandbox.clock.iso(),
+  };
   await repo.createResource(task);
-  await repo.createResource({ ...task, code: { coding: [{ system: 'http://else', code: 'x' }] }, authoredOn: '2001-01-01T00:00:00Z' });
+  await repo.createResource({
+    ...task,
+    code: { coding: [{ system: 'http://else', code: 'x' }] },
+    authoredOn: '2001-01-01T00:00:00Z',
+  });
   expect(await ask()).toMatchObject({ body: { status: 'healthy' } });
   await world.sandbox.clock.advance(2 * 3_600_000);
-  expect(await ask()).toMatchObject({ body: { status: 'degraded', reasons: { queue: 'jobs-waiting', watermarks: 'sweep-late' } } });
+  expect(await ask()).toMatchObject({
+    body: { status: 'degraded', reasons: { queue: 'jobs-waiting', watermarks: 'sweep-late' } },
+  });
 });
 
 test('it reads, and neither writes nor sees records', async () => {
   world.asked();
   await ask();
-  expect(world.asked().map(({ method, url }) => `${method} ${new URL(url, 'http://x').pathname}`).sort()).toEqual(['GET /fhir/R4/Basic', 'GET /fhir/R4/Task', 'GET /fhir/R4/Task']);
+  expect(
+    world
+      .asked()
+      .map(({ method, url }) => `${method} ${new URL(url, 'http://x').pathname}`)
+      .sort()
+  ).toEqual(['GET /fhir/R4/Basic', 'GET /fhir/R4/Task', 'GET /fhir/R4/Task']);
 });

@@ -87,7 +87,9 @@ test('when nothing has changed, a sweep writes nothing and sends nothing but tok
   const before = (await world.trail()).length;
   const swept = await world.sweep();
   expect(swept).toMatchObject({ body: { put: 0, withdrawn: 0, failed: 0 } });
-  expect(world.sent().every(({ interaction }) => interaction === 'batch' || interaction.startsWith('search'))).toBe(true);
+  expect(world.sent().every(({ interaction }) => interaction === 'batch' || interaction.startsWith('search'))).toBe(
+    true
+  );
   expect((await world.trail()).length).toBe(before);
 });
 
@@ -125,7 +127,10 @@ describe('when the replica is not there', () => {
     const { patient } = await admit(world);
     await consent(world, patient);
     world.sandbox.replica.faults.failNext({ url: '/fhir/' }, { status: 403, times: 100 });
-    expect(await world.sweep()).toMatchObject({ status: 400, body: { issue: [{ code: 'login' }, { details: { text: 'status 403' } }] } });
+    expect(await world.sweep()).toMatchObject({
+      status: 400,
+      body: { issue: [{ code: 'login' }, { details: { text: 'status 403' } }] },
+    });
     world.sandbox.replica.faults.clear();
     await world.sweep();
     expect(await held(world)).toEqual(await expected(world));
@@ -136,14 +141,20 @@ describe('when the replica is not there', () => {
     const { patient, encounter } = await admit(world);
     await world.sandbox.source.repo.createResource(observation(patient, encounter, 13));
     await consent(world, patient);
-    world.sandbox.replica.faults.failNext({ where: ({ bytes }) => bytes.includes('"value":13') }, { status: 422, times: 100 });
+    world.sandbox.replica.faults.failNext(
+      { where: ({ bytes }) => bytes.includes('"value":13') },
+      { status: 422, times: 100 }
+    );
     expect(await world.sweep()).toMatchObject({ body: { failed: 1, reasons: { 'replica-rejected': 1 } } });
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
   });
 
   test('an answer that is lost after the write is not written twice', async () => {
     const { patient } = await admit(world);
-    world.sandbox.replica.faults.failNext({ method: 'POST', url: /R4\/?$/, where: ({ bytes }) => bytes.includes('"transaction"') }, { afterwards: true });
+    world.sandbox.replica.faults.failNext(
+      { method: 'POST', url: /R4\/?$/, where: ({ bytes }) => bytes.includes('"transaction"') },
+      { afterwards: true }
+    );
     await consent(world, patient);
     await world.settle();
     expect(await held(world)).toEqual(await expected(world));

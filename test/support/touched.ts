@@ -111,8 +111,10 @@ export function touchedBy(bot: string, replicated: readonly string[]): Touched {
       const of = (name: string): ts.Expression | undefined =>
         node.properties.filter(ts.isPropertyAssignment).find((each) => each.name.getText() === name)?.initializer;
       const code = of('code');
-      if (of('system')?.getText().endsWith('.control') && code && ts.isStringLiteral(code)) {
-        controlCodes.add(code.text);
+      // By its type, so that a code may have a name.
+      const value = code && checker.getTypeAtLocation(code);
+      if (of('system')?.getText().endsWith('.control') && value?.isStringLiteral()) {
+        controlCodes.add(value.value);
       }
     }
     ts.forEachChild(node, visit);

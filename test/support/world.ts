@@ -1,6 +1,16 @@
 /** A sandbox with the bundle installed, and an oracle that says what its replica should hold. */
 import type { WithId } from '@medplum/core';
-import type { AuditEvent, Bundle, Consent, Encounter, Identifier, Observation, Patient, Reference, Resource } from '@medplum/fhirtypes';
+import type {
+  AuditEvent,
+  Bundle,
+  Consent,
+  Encounter,
+  Identifier,
+  Observation,
+  Patient,
+  Reference,
+  Resource,
+} from '@medplum/fhirtypes';
 import { installBundle } from '../../scripts/install.ts';
 import type { Installed, InstallOptions } from '../../scripts/install.ts';
 import { createSandbox } from '../../scripts/sandbox/sandbox.ts';
@@ -56,7 +66,11 @@ export async function createWorld(options: InstallOptions = {}): Promise<World> 
       const operator = await sandbox.source.createClient('operator', { admin: true });
       const authorization = `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
       const url = `${sandbox.source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systemsOf().bot}|sweep`)}`;
-      const answer = await fetch(url, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: '{}' });
+      const answer = await fetch(url, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: '{}',
+      });
       return { status: answer.status, body: (await answer.json()) as unknown };
     },
     close: () => sandbox.close(),
@@ -64,7 +78,10 @@ export async function createWorld(options: InstallOptions = {}): Promise<World> 
 }
 
 /** Creates a Patient with an Encounter and two Observations; without Consent unless asked for. */
-export async function admit(world: World, name = 'Doe'): Promise<{
+export async function admit(
+  world: World,
+  name = 'Doe'
+): Promise<{
   readonly patient: WithId<Patient>;
   readonly encounter: WithId<Encounter>;
   readonly pulse: WithId<Observation>;
@@ -89,12 +106,21 @@ export async function admit(world: World, name = 'Doe'): Promise<{
 }
 
 /** A heart rate. */
-export function observation(patient: WithId<Patient>, encounter: WithId<Encounter> | undefined, value: number): Observation {
+export function observation(
+  patient: WithId<Patient>,
+  encounter: WithId<Encounter> | undefined,
+  value: number
+): Observation {
   return {
     resourceType: 'Observation',
     status: 'final',
-    category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] }],
-    code: { coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }], text: 'pulse of a patient' },
+    category: [
+      { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] },
+    ],
+    code: {
+      coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }],
+      text: 'pulse of a patient',
+    },
     subject: { reference: `Patient/${patient.id}` },
     ...(encounter && { encounter: { reference: `Encounter/${encounter.id}` } }),
     effectiveDateTime: '2024-05-06T07:10:11Z',
@@ -103,15 +129,28 @@ export function observation(patient: WithId<Patient>, encounter: WithId<Encounte
 }
 
 /** Gives a patient's consent. */
-export async function consent(world: World, patient: WithId<Patient>, classes?: readonly string[]): Promise<WithId<Consent>> {
+export async function consent(
+  world: World,
+  patient: WithId<Patient>,
+  classes?: readonly string[]
+): Promise<WithId<Consent>> {
   return world.sandbox.source.repo.createResource<Consent>(consentToShare(`Patient/${patient.id}`, classes));
 }
 
 /** Everything of one type. */
-export async function all<T extends Resource>(sandbox: Sandbox, resourceType: T['resourceType'], where: 'source' | 'replica'): Promise<WithId<T>[]> {
+export async function all<T extends Resource>(
+  sandbox: Sandbox,
+  resourceType: T['resourceType'],
+  where: 'source' | 'replica'
+): Promise<WithId<T>[]> {
   const found: WithId<T>[] = [];
   for (let offset = 0; ; offset += 1000) {
-    const page = (await sandbox[where].repo.search({ resourceType, count: 1000, offset, sortRules: [{ code: '_lastUpdated' }] })) as Bundle<WithId<T>>;
+    const page: Bundle<WithId<T>> = await sandbox[where].repo.search<T>({
+      resourceType,
+      count: 1000,
+      offset,
+      sortRules: [{ code: '_lastUpdated' }],
+    });
     found.push(...(page.entry ?? []).map(({ resource }) => resource as WithId<T>));
     if ((page.entry?.length ?? 0) < 1000) {
       return found;
@@ -121,18 +160,24 @@ export async function all<T extends Resource>(sandbox: Sandbox, resourceType: T[
 
 /** Copies on the replica by type, as counts. */
 export async function copies(world: World): Promise<Record<string, number>> {
-  const counts = await Promise.all(REPLICATED_TYPES.map(async (type) => [type, (await all(world.sandbox, type, 'replica')).length] as const));
+  const counts = await Promise.all(
+    REPLICATED_TYPES.map(async (type) => [type, (await all(world.sandbox, type, 'replica')).length] as const)
+  );
   return Object.fromEntries(counts);
 }
 
 /** What the replica holds, as text: every copy by token, its content in canonical form, references put back to tokens. */
 export async function held(world: World): Promise<string[]> {
-  const resources = (await Promise.all(REPLICATED_TYPES.map((type) => all(world.sandbox, type, 'replica')))).flat();
-  const names = new Map(resources.map((resource) => [`${resource.resourceType}/${resource.id}`, identifierOf(resource)]));
+  const resources = (await Promise.all(REPLICATED_TYPES.map((type) => all<Replicated>(world.sandbox, type, 'replica')))).flat();
+  const names = new Map(
+    resources.map((resource) => [`${resource.resourceType}/${resource.id}`, identifierOf(resource)])
+  );
   return resources
     .map((resource) => {
       const { id: _id, meta, ...content } = resource as Resource & { id: string };
-      const text = JSON.stringify(content, (key: string, value: unknown) => (key === 'reference' ? nameOf(value, names) : value));
+      const text = JSON.stringify(content, (key: string, value: unknown) =>
+        key === 'reference' ? nameOf(value, names) : value
+      );
       // A reference that the server resolved has got a display from it.
       const plain = JSON.parse(text, function (this: unknown, key: string, value: unknown) {
         return key === 'display' ? undefined : value;
@@ -144,7 +189,9 @@ export async function held(world: World): Promise<string[]> {
 
 function nameOf(reference: unknown, names: ReadonlyMap<string, Identifier | undefined>): string {
   const identifier = names.get(String(reference));
-  return identifier ? `${String(reference).split('/')[0]}?identifier=${identifier.system}|${identifier.value}` : `dangling ${String(reference)}`;
+  return identifier
+    ? `${String(reference).split('/')[0]}?identifier=${identifier.system}|${identifier.value}`
+    : `dangling ${String(reference)}`;
 }
 
 function identifierOf(resource: Resource): Identifier | undefined {
@@ -154,10 +201,16 @@ function identifierOf(resource: Resource): Identifier | undefined {
 /** What the replica should hold: the rules over the source, without any of the machinery between them. */
 export async function expected(world: World): Promise<string[]> {
   const config = await configOf(world);
-  const patients = new Map((await all<Patient>(world.sandbox, 'Patient', 'source')).map((patient) => [patient.id, patient]));
-  const encounters = new Map((await all<Encounter>(world.sandbox, 'Encounter', 'source')).map((encounter) => [encounter.id, encounter]));
+  const patients = new Map(
+    (await all<Patient>(world.sandbox, 'Patient', 'source')).map((patient) => [patient.id, patient])
+  );
+  const encounters = new Map(
+    (await all<Encounter>(world.sandbox, 'Encounter', 'source')).map((encounter) => [encounter.id, encounter])
+  );
   const consents = await all<Consent>(world.sandbox, 'Consent', 'source');
-  const records = (await Promise.all(REPLICATED_TYPES.map((type) => all(world.sandbox, type, 'source')))).flat() as WithId<Replicated>[];
+  const records = (
+    await Promise.all(REPLICATED_TYPES.map((type) => all(world.sandbox, type, 'source')))
+  ).flat() as WithId<Replicated>[];
   const at = world.sandbox.clock.iso();
   return records
     .flatMap((record) => {
@@ -184,7 +237,9 @@ export async function expected(world: World): Promise<string[]> {
         return [];
       }
       const { meta, ...content } = open(planned.sealed);
-      return [`${canonical(content)} ${meta?.tag?.map(({ code }) => code).join()} ${meta?.security?.map(({ code }) => code).join()}`];
+      return [
+        `${canonical(content)} ${meta?.tag?.map(({ code }) => code).join()} ${meta?.security?.map(({ code }) => code).join()}`,
+      ];
     })
     .sort();
 }
@@ -192,7 +247,12 @@ export async function expected(world: World): Promise<string[]> {
 async function configOf(world: World): Promise<Config> {
   const { source } = world.sandbox;
   const project = await source.repo.readResource('Project', source.projectId);
-  const secrets = Object.fromEntries(((project as { secret?: { name: string; valueString: string }[] }).secret ?? []).map((secret) => [secret.name, secret]));
+  const secrets = Object.fromEntries(
+    ((project as { secret?: { name: string; valueString: string }[] }).secret ?? []).map((secret) => [
+      secret.name,
+      secret,
+    ])
+  );
   const loaded = load(secrets);
   if ('problems' in loaded) {
     throw new Error(loaded.problems.join());

@@ -64,9 +64,14 @@ async function verdictsOf(
     ...(marks && { source: verdictOf(marks, () => HEALTHY) }),
     ...(reached && { replica: verdictOf(reached, () => HEALTHY) }),
     ...(signedIn && { token: verdictOf(signedIn, () => HEALTHY) }),
-    ...(queue && { queue: verdictOf(queue, ({ waiting, hasFailed }) => queueVerdict(waiting, hasFailed, clock.now())) }),
+    ...(queue && {
+      queue: verdictOf(queue, ({ waiting, hasFailed }) => queueVerdict(waiting, hasFailed, clock.now())),
+    }),
     // Without a sweep that may run there is none that could be late.
-    ...(marks && isAsked('watermarks') && hasSettings && !isOff && { watermarks: verdictOf(marks, (value) => watermarksVerdict(value, clock.now())) }),
+    ...(marks &&
+      isAsked('watermarks') &&
+      hasSettings &&
+      !isOff && { watermarks: verdictOf(marks, (value) => watermarksVerdict(value, clock.now())) }),
   };
   // Without settings no bot runs: whatever is asked, except for the source, is out of order.
   const rest = checks.filter((name) => !hasSettings && name !== 'source').map((name) => [name, NO_SETTINGS] as const);

@@ -15,11 +15,7 @@ type Seal = (parents: readonly Target[]) => readonly Sealed[];
  * @param seal - Seals parents; called only when the replica refuses the copy without them.
  * @returns What the replica answered; `done` also for plans that ask for nothing.
  */
-export async function apply(
-  replica: ReplicaFhir,
-  plan: Plan,
-  seal: Seal
-): Promise<ReplicaOutcome> {
+export async function apply(replica: ReplicaFhir, plan: Plan, seal: Seal): Promise<ReplicaOutcome> {
   switch (plan.action) {
     case 'skip':
     case 'quarantine':

@@ -35,9 +35,17 @@ export function compare(plans: readonly Plan[], copies: readonly Copy[]): Step[]
       case 'put': {
         const { sealed } = plan;
         if (first?.digest === sealed.digest && isLinkedRight(first, plan.parents, byToken)) {
-          return extra.length > 0 ? { done, changes: remove(extra) } : { done: { ...done, action: 'unchanged' }, changes: [] };
+          return extra.length > 0
+            ? { done, changes: remove(extra) }
+            : { done: { ...done, action: 'unchanged' }, changes: [] };
         }
-        return { done, changes: [first ? { action: 'update', sealed, id: first.id } : { action: 'create', sealed }, ...remove(extra)] };
+        return {
+          done,
+          changes: [
+            first ? { action: 'update', sealed, id: first.id } : { action: 'create', sealed },
+            ...remove(extra),
+          ],
+        };
       }
     }
   });

@@ -27,11 +27,17 @@ const VERSIONS = 4;
  * @returns The facts: one request, or one more when a hint named another Encounter than the record does now.
  * @throws Fault `source-*` when anything cannot be read: an unread Consent is never an absent one.
  */
-export async function gather(source: SourceFhir, where: Where, hints: readonly Hint[], withHistory = false): Promise<Facts> {
+export async function gather(
+  source: SourceFhir,
+  where: Where,
+  hints: readonly Hint[],
+  withHistory = false
+): Promise<Facts> {
   const ids = Map.groupBy(
-    [...hints.map(keyOf), ...hints.flatMap(({ encounterId }) => (encounterId ? [`Encounter/${encounterId}`] : []))].filter(
-      (key) => key !== `Patient/${where.patientId}`
-    ),
+    [
+      ...hints.map(keyOf),
+      ...hints.flatMap(({ encounterId }) => (encounterId ? [`Encounter/${encounterId}`] : [])),
+    ].filter((key) => key !== `Patient/${where.patientId}`),
     (key) => key.split('/')[0] ?? ''
   );
   const histories = withHistory ? hints.map((hint) => `${keyOf(hint)}/_history?_count=${VERSIONS}`) : [];
@@ -44,7 +50,9 @@ export async function gather(source: SourceFhir, where: Where, hints: readonly H
     ...histories,
   ]);
   const [patient, consents, link, ...rest] = answers.map(settled);
-  const found = [...(patient ? [patient] : []), ...rest.slice(0, reads.length).flatMap(resourcesOf)].filter(isReplicated);
+  const found = [...(patient ? [patient] : []), ...rest.slice(0, reads.length).flatMap(resourcesOf)].filter(
+    isReplicated
+  );
   const facts: Facts = {
     patientId: where.patientId,
     patient: patient as Patient | undefined,
@@ -55,7 +63,9 @@ export async function gather(source: SourceFhir, where: Where, hints: readonly H
     earlier: rest.slice(reads.length).flatMap(resourcesOf).filter(isReplicated),
   };
   const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
-  const isComplete = corrected.every(({ encounterId }) => !encounterId || (ids.get('Encounter') ?? []).includes(`Encounter/${encounterId}`));
+  const isComplete = corrected.every(
+    ({ encounterId }) => !encounterId || (ids.get('Encounter') ?? []).includes(`Encounter/${encounterId}`)
+  );
   return isComplete ? { ...facts, hints: corrected } : gather(source, where, corrected, withHistory);
 }
 

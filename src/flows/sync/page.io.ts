@@ -35,7 +35,12 @@ const MAX_ROUNDS = 4;
  * @returns What was done.
  * @throws Fault when either server cannot be reached, or `contention`.
  */
-export async function syncPage(deps: Deps, patientId: string, hints: readonly Hint[], options: { readonly isWhole?: boolean } = {}): Promise<Tally> {
+export async function syncPage(
+  deps: Deps,
+  patientId: string,
+  hints: readonly Hint[],
+  options: { readonly isWhole?: boolean } = {}
+): Promise<Tally> {
   const { config, source, replica, clock } = deps;
   const keys = patientKeys(config.key, patientId);
   const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
@@ -74,7 +79,9 @@ export async function syncPage(deps: Deps, patientId: string, hints: readonly Hi
 
 /** Encounters whose copy has come or gone: what refers to them has to be looked at again. */
 function encountersThatTurned(steps: readonly Step[]): string[] {
-  const turned = steps.filter(({ done, changes }) => done.target.resourceType === 'Encounter' && changes.some(({ action }) => action !== 'update'));
+  const turned = steps.filter(
+    ({ done, changes }) => done.target.resourceType === 'Encounter' && changes.some(({ action }) => action !== 'update')
+  );
   return turned.flatMap(({ done }) => done.target.reference?.split('/')[1] ?? []);
 }
 
@@ -109,7 +116,9 @@ async function removeDuplicates(replica: ReplicaFhir, steps: readonly Step[]): P
     return;
   }
   const copies = await replica.find(searchesOf(created.map(({ done }) => done.target)));
-  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] => inIdOrder(same).slice(1));
+  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] =>
+    inIdOrder(same).slice(1)
+  );
   if (extra.length > 0) {
     const outcome = await replica.write(extra.map((copy): Change => ({ action: 'delete', copy })));
     if (outcome.kind !== 'done') {

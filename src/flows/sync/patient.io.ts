@@ -41,12 +41,29 @@ export async function syncPatient(deps: Deps, patientId: string): Promise<Tally>
   const before = await copiesOfPatient(deps, keys);
   let total = NOTHING;
   for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
-    total = add(total, type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, keys, known));
+    total = add(
+      total,
+      type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, keys, known)
+    );
   }
-  return add(total, await removeOrphans(deps, patientId, keys, before.filter(({ token }) => !known.has(token))));
+  return add(
+    total,
+    await removeOrphans(
+      deps,
+      patientId,
+      keys,
+      before.filter(({ token }) => !known.has(token))
+    )
+  );
 }
 
-async function syncType(deps: Deps, patientId: string, type: ReplicatedType, keys: PatientKeys, known: Set<string>): Promise<Tally> {
+async function syncType(
+  deps: Deps,
+  patientId: string,
+  type: ReplicatedType,
+  keys: PatientKeys,
+  known: Set<string>
+): Promise<Tally> {
   let total = NOTHING;
   let url: string | undefined = `${patientSearch(type, patientId)}&_count=${PAGE_SIZE}&_sort=_lastUpdated`;
   while (url) {
@@ -69,12 +86,19 @@ async function copiesOfPatient({ replica, config }: Deps, keys: PatientKeys): Pr
   const search = `identifier=${encodeURIComponent(`${config.systems.patientToken}|${keys.patientToken}`)}&_fields=identifier,meta&_count=1000`;
   const patients = await replica.find([`Patient?${search}`]);
   const searches = patients.flatMap(({ id }) =>
-    REPLICATED_TYPES.filter((type) => type !== 'Patient').map((type) => `${patientSearch(type, id)}&_fields=identifier,meta&_count=1000`)
+    REPLICATED_TYPES.filter((type) => type !== 'Patient').map(
+      (type) => `${patientSearch(type, id)}&_fields=identifier,meta&_count=1000`
+    )
   );
   return searches.length > 0 ? replica.find(searches) : [];
 }
 
-async function removeOrphans(deps: Deps, patientId: string, keys: PatientKeys, orphans: readonly Copy[]): Promise<Tally> {
+async function removeOrphans(
+  deps: Deps,
+  patientId: string,
+  keys: PatientKeys,
+  orphans: readonly Copy[]
+): Promise<Tally> {
   let total = NOTHING;
   for (let from = 0; from < orphans.length; from += PAGE_SIZE) {
     const some = orphans.slice(from, from + PAGE_SIZE);

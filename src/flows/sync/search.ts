@@ -36,4 +36,3 @@ function searchOf(resourceType: string, targets: readonly Target[]): string {
   const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
   return `${resourceType}?identifier=${tokens}&_fields=identifier,meta,subject,encounter&_count=1000`;
 }
-

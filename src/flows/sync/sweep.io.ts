@@ -35,7 +35,10 @@ export async function sweep(deps: Deps): Promise<Swept> {
   let total = NOTHING;
   let isComplete = true;
 
-  const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [{ type, isDeleted: false }, { type, isDeleted: true }]);
+  const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [
+    { type, isDeleted: false },
+    { type, isDeleted: true },
+  ]);
   for (const { type, isDeleted } of feeds) {
     const name = isDeleted ? `${type}-deleted` : type;
     let url: string | undefined = changesSearch(type, watermarks[name], config.sweepOverlapMs, isDeleted);
@@ -53,7 +56,12 @@ export async function sweep(deps: Deps): Promise<Swept> {
     }
   }
   await source.save(checkpointOf(config.systems, watermarks));
-  deps.log('info', 'sweep-finished', { put: total.put, withdrawn: total.withdrawn, unchanged: total.unchanged, failed: total.failed });
+  deps.log('info', 'sweep-finished', {
+    put: total.put,
+    withdrawn: total.withdrawn,
+    unchanged: total.unchanged,
+    failed: total.failed,
+  });
   return { ...total, isComplete };
 }
 

@@ -5,7 +5,12 @@ import { checksOf } from '../../../src/flows/health/probe.ts';
 
 const NOW = Date.parse('2026-03-04T12:00:00Z');
 const ago = (minutes: number): string => new Date(NOW - minutes * 60_000).toISOString();
-const job = (fields: Partial<Task>): Task => ({ resourceType: 'Task', status: 'requested', intent: 'order', ...fields });
+const job = (fields: Partial<Task>): Task => ({
+  resourceType: 'Task',
+  status: 'requested',
+  intent: 'order',
+  ...fields,
+});
 
 describe('the whole is as bad as its worst check', () => {
   test.each([
@@ -16,7 +21,10 @@ describe('the whole is as bad as its worst check', () => {
   ] as const)('%s', (status, verdicts) => expect(reportOf(verdicts, ago(0)).status).toBe(status));
 
   test('it says why, check by check, and only then', () => {
-    const report = reportOf({ source: { state: 'healthy' }, token: { state: 'unhealthy', reason: 'replica-unauthorised' } }, ago(0));
+    const report = reportOf(
+      { source: { state: 'healthy' }, token: { state: 'unhealthy', reason: 'replica-unauthorised' } },
+      ago(0)
+    );
     expect(report).toEqual({
       status: 'unhealthy',
       timestamp: ago(0),
@@ -38,7 +46,12 @@ test.each([
   ['no jobs at all', [], false, 'healthy'],
   ['one that has just come', [job({ authoredOn: ago(1) })], false, 'healthy'],
   ['one that is due for two hours', [job({ authoredOn: ago(1) }), job({ authoredOn: ago(120) })], false, 'degraded'],
-  ['an old one whose next try lies ahead', [job({ authoredOn: ago(600), executionPeriod: { start: ago(-5) } })], false, 'healthy'],
+  [
+    'an old one whose next try lies ahead',
+    [job({ authoredOn: ago(600), executionPeriod: { start: ago(-5) } })],
+    false,
+    'healthy',
+  ],
   ['one that has failed', [], true, 'degraded'],
 ])('queue: %s', (_, waiting, hasFailed, state) => expect(queueVerdict(waiting, hasFailed, NOW).state).toBe(state));
 

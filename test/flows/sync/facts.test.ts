@@ -14,7 +14,14 @@ const observation: Observation = {
   encounter: { reference: 'Encounter/e' },
 };
 const patient: Patient = { resourceType: 'Patient', id: 'p', meta: { versionId: '1' } };
-const consent = (id: string, versionId: string): Consent => ({ resourceType: 'Consent', id, meta: { versionId }, status: 'active', scope: {}, category: [] });
+const consent = (id: string, versionId: string): Consent => ({
+  resourceType: 'Consent',
+  id,
+  meta: { versionId },
+  status: 'active',
+  scope: {},
+  category: [],
+});
 
 const facts: Facts = {
   patientId: 'p',
@@ -31,17 +38,22 @@ const facts: Facts = {
 
 describe('the hint of a resource', () => {
   test('names its patient and Encounter', () => {
-    expect(hintOf(observation)).toEqual({ patientId: 'p', hint: { resourceType: 'Observation', id: 'o', encounterId: 'e' } });
+    expect(hintOf(observation)).toEqual({
+      patientId: 'p',
+      hint: { resourceType: 'Observation', id: 'o', encounterId: 'e' },
+    });
   });
   test('of a Patient is itself', () => {
     expect(hintOf(patient)).toEqual({ patientId: 'p', hint: { resourceType: 'Patient', id: 'p' } });
   });
-  test.each([{ reference: 'Group/g' }, { reference: 'https://elsewhere/fhir/Patient/p' }, { reference: 'Patient?identifier=a|b' }, { display: 'Jane' }])(
-    'has no patient for the subject %j',
-    (subject) => {
-      expect(hintOf({ ...observation, subject } as Observation).patientId).toBeUndefined();
-    }
-  );
+  test.each([
+    { reference: 'Group/g' },
+    { reference: 'https://elsewhere/fhir/Patient/p' },
+    { reference: 'Patient?identifier=a|b' },
+    { display: 'Jane' },
+  ])('has no patient for the subject %j', (subject) => {
+    expect(hintOf({ ...observation, subject }).patientId).toBeUndefined();
+  });
 });
 
 describe('the fingerprint of facts', () => {
@@ -50,14 +62,23 @@ describe('the fingerprint of facts', () => {
     const b = { ...facts, consents: [consent('d', '2'), consent('c', '1')] };
     expect(fingerprintOf(a)).toBe(fingerprintOf(b));
   });
-  const withRecords = (...more: readonly [string, Replicated][]): Facts => ({ ...facts, records: new Map([...facts.records, ...more]) });
+  const withRecords = (...more: readonly [string, Replicated][]): Facts => ({
+    ...facts,
+    records: new Map([...facts.records, ...more]),
+  });
   test.each<[string, Facts]>([
     ['the record', withRecords(['Observation/o', { ...observation, meta: { versionId: '2' } }])],
     ['the record being deleted', { ...facts, records: new Map([['Patient/p', patient]]) }],
     ['the Patient', withRecords(['Patient/p', { ...patient, meta: { versionId: '2' } }])],
     ['a Consent', { ...facts, consents: [consent('c', '2')] }],
     ['one more Consent', { ...facts, consents: [consent('c', '1'), consent('d', '1')] }],
-    ['the Encounter', withRecords(['Encounter/e', { resourceType: 'Encounter', id: 'e', meta: { versionId: '1' }, status: 'finished', class: {} }])],
+    [
+      'the Encounter',
+      withRecords([
+        'Encounter/e',
+        { resourceType: 'Encounter', id: 'e', meta: { versionId: '1' }, status: 'finished', class: {} },
+      ]),
+    ],
   ])('changes with %s', (_name, changed) => {
     expect(fingerprintOf(changed)).not.toBe(fingerprintOf(facts));
   });

@@ -79,10 +79,22 @@ export function auditRules(driver: () => Driver, api: () => Api): void {
       expect(new Set(events.map((event) => JSON.stringify(event.extension))).size).toBe(1);
 
       const existing = body.entry[0].resource as unknown as Patient;
-      await api().bundle('transaction', [
+      // Patches come after updates, so the update has happened when the patch fails.
+      const patch = {
+        name: 'operation',
+        part: [
+          { name: 'op', valueCode: 'remove' },
+          { name: 'path', valueString: '/gender' },
+        ],
+      };
+      const failed = await api().bundle('transaction', [
         { request: { method: 'PUT', url: `Patient/${existing.id}` }, resource: { ...existing, active: true } },
-        { ...entry, resource: { ...aPatient(), nickname: 'x' } as never },
+        {
+          request: { method: 'PATCH', url: `Patient/${body.entry[1].resource.id}` },
+          resource: { resourceType: 'Parameters', parameter: [patch] },
+        },
       ]);
+      expect(failed.status).toBe(400);
       expect(codes(await rows(`Patient/${existing.id}`))).toEqual(['create']);
     });
 

@@ -65,6 +65,15 @@ export function searchRules(api: () => Api): void {
       expect(ids(await api().find(`Patient?_has:Observation:subject:identifier=${token}`))).toEqual([id]);
     });
 
+    test('a chain that ends nowhere finds nothing, not even what refers to nobody', async () => {
+      const { system, value } = anIdentifier();
+      const { subject: _subject, ...alone } = anObservation('');
+      const observation = await api().create<Observation>({ ...alone, identifier: [{ system, value }] });
+      expect(
+        await api().find(`Observation?_id=${observation.id}&subject:Patient.identifier=${anIdentifier().value}`)
+      ).toEqual([]);
+    });
+
     test('_lastUpdated takes a range', async () => {
       const { id, meta } = await created(api());
       const at = meta?.lastUpdated ?? '';

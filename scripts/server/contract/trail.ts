@@ -1,0 +1,73 @@
+/** What all bots promise: a valid trail without PHI, and no right that they do not need. */
+import type { AuditEvent, Bundle, ProjectMembership } from '@medplum/fhirtypes';
+import { systemsOf } from '../../../src/fhir/systems.ts';
+import { readManifest } from '../../deploy/manifest.ts';
+import { signIn } from '../../story/rest.ts';
+import { botsOf, FAMILY, must } from '../ground.ts';
+import type { Check } from '../ground.ts';
+import { createClient } from '../projects.ts';
+
+/** A type for which no bot has an entry, and one that the server guards. */
+const FOREIGN = ['Practitioner', 'DocumentReference', 'ClientApplication', 'Bot'];
+
+export const TRAIL: readonly Check[] = [
+  {
+    bot: 'all',
+    promise: 'every event of the trail is valid FHIR and holds no name',
+    async prove({ source }) {
+      const page = await source.get<Bundle<AuditEvent>>(`AuditEvent?type=${encodeURIComponent(`${systemsOf().auditType}|FHIR_SYNC`)}&_count=1000&_sort=-_lastUpdated`);
+      const events = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
+      must(events.length > 0, 'there are none');
+      const kinds = new Map(events.map((event) => [`${event.action} ${event.outcome} ${event.outcomeDesc?.replace(/\d+/g, 'n')}`, event]));
+      for (const { meta: _meta, ...event } of kinds.values()) {
+        await source.send('POST', 'AuditEvent/$validate', event as AuditEvent);
+      }
+      const named = events.filter((event) => JSON.stringify(event).includes(FAMILY.split('-')[0] ?? ''));
+      must(named.length === 0, `${named.length} events hold a name: ${JSON.stringify(named[0])}`);
+      return `${events.length} events of ${kinds.size} kinds`;
+    },
+  },
+  {
+    bot: 'all',
+    promise: 'no run ended unexpectedly',
+    async prove({ source }) {
+      const page = await source.get<Bundle<AuditEvent>>(`AuditEvent?type=${encodeURIComponent('https://medplum.com/CodeSystem/audit-event|execute')}&_count=1000`);
+      const runs = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
+      const failed = runs.filter(({ outcome }) => outcome !== '0');
+      must(failed.length === 0, `${failed.length} runs failed, such as: ${failed[0]?.outcomeDesc?.slice(0, 600)}`);
+      return 'no AuditEvent of a failed run';
+    },
+  },
+  {
+    bot: 'all',
+    promise: 'the policy of a bot lets it do what the manifest says, and no more',
+    async prove(ground) {
+      const { source, admin, project } = ground;
+      let refused = 0;
+      for (const { name, access } of readManifest().bots) {
+        const bot = (await botsOf(ground)).get(name);
+        const [membership] = await admin.search<ProjectMembership>(`ProjectMembership?user=Bot/${bot?.id}`);
+        const policyId = membership?.accessPolicy?.reference?.split('/')[1];
+        must(policyId !== undefined, `${name} has no policy`);
+        const twin = await signIn(source.baseUrl, await createClient(admin, project.projectId, `as ${name}`, policyId));
+        const attempts = [
+          ...FOREIGN.map((type) => ['GET', type, () => twin.get(type)] as const),
+          ['POST', 'Patient', () => twin.send('POST', 'Patient', { resourceType: 'Patient' })] as const,
+          ['POST', 'Consent', () => twin.send('POST', 'Consent', { resourceType: 'Consent' } as never)] as const,
+          ['GET', 'AuditEvent', () => twin.get('AuditEvent')] as const,
+          ['POST', 'Basic of another code', () => twin.send('POST', 'Basic', { resourceType: 'Basic', code: { text: 'x' } })] as const,
+          ...['Patient', 'Observation', 'Task'].filter((type) => !access.some(({ resourceType }) => resourceType === type)).map((type) => ['GET', type, () => twin.get(type)] as const),
+        ];
+        for (const [method, type, attempt] of attempts) {
+          const answer = await attempt().then(
+            () => 'allowed',
+            (error: unknown) => (error as Error).message
+          );
+          must(/status 403/.test(answer), `${name}, ${method} ${type}: ${answer}`);
+          refused++;
+        }
+      }
+      return `${refused} attempts beyond it, all 403`;
+    },
+  },
+];
