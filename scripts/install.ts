@@ -1,27 +1,15 @@
 /** Installs the bundle into a sandbox: what `npm run deploy` does on a real server, in a few calls. */
 import type { WithId } from '@medplum/core';
-import type { Bot, Project } from '@medplum/fhirtypes';
+import type { AccessPolicy, Bot, Project } from '@medplum/fhirtypes';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { REPLICATED_TYPES } from '../src/config/policy.ts';
 import type { SettingName } from '../src/config/settings.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
 import { buildBots } from './build.ts';
+import { readManifest } from './deploy/manifest.ts';
+import { policyEntry } from './deploy/wanted.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import type { MembershipOptions, SandboxClient } from './sandbox/server.ts';
-
-/** One bot of `bots.config.json`. */
-export interface ManifestBot {
-  readonly name: string;
-  readonly description: string;
-  readonly triggers: readonly (
-    { readonly subscription: { readonly criteria: string } } | { readonly cron: string } | { readonly execute: true }
-  )[];
-  readonly timeoutSeconds: number;
-  readonly auditEventTrigger?: NonNullable<Bot['auditEventTrigger']>;
-  readonly access: readonly { readonly resourceType: string; readonly interaction: readonly string[] }[];
-}
 
 /** What came of an installation. */
 export interface Installed {
@@ -35,15 +23,6 @@ export interface InstallOptions {
   readonly settings?: Partial<Record<SettingName, string | undefined>>;
   /** Leaves the cron bots without a schedule, for tests that tick by hand. */
   readonly isCronOff?: boolean;
-}
-
-/**
- * @returns The manifest, `bots.config.json`.
- */
-export function readManifest(): { readonly bots: readonly ManifestBot[] } {
-  return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'bots.config.json'), 'utf8')) as {
-    bots: ManifestBot[];
-  };
 }
 
 /**
@@ -70,25 +49,20 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
   await hideNames(source);
   const bots = new Map<string, WithId<Bot>>();
   for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of readManifest().bots) {
-    const cron = triggers.flatMap((trigger) => ('cron' in trigger ? trigger.cron : []))[0];
+    const cronString = options.isCronOff ? undefined : triggers.flatMap(({ cron }) => cron ?? [])[0];
+    const resource = access.map((row) => policyEntry(row, systemsOf())) as NonNullable<AccessPolicy['resource']>;
     const bot = await source.createBot({
       name,
       identifier: { system: systemsOf().bot, value: name },
       code: built.find((one) => one.name === name)?.code ?? '',
       timeout: timeoutSeconds,
-      accessPolicy: {
-        name,
-        resource: access.map(({ resourceType, interaction }) => ({
-          resourceType,
-          interaction: [...interaction] as never,
-        })),
-      },
-      ...(cron && !options.isCronOff && { cronString: cron }),
-      ...(auditEventTrigger && { auditEventTrigger }),
+      auditEventTrigger,
+      accessPolicy: { name, resource },
+      ...(cronString && { cronString }),
     });
-    for (const trigger of triggers) {
-      if ('subscription' in trigger) {
-        await source.subscribe(bot, trigger.subscription.criteria);
+    for (const { subscription } of triggers) {
+      if (subscription) {
+        await source.subscribe(bot, subscription.criteria);
       }
     }
     bots.set(name, bot);

@@ -25,6 +25,8 @@ const TASKS = {
   format: [['node_modules/prettier/bin/prettier.cjs', '--write', '--log-level=warn']],
   'format:check': [['node_modules/prettier/bin/prettier.cjs', '--check']],
   check: [['bash', '.ci/run']],
+  // Medplum's own CLI needs a newer Node than ours asks of the user.
+  medplum: [['node_modules/@medplum/cli/dist/cjs/index.cjs']],
 };
 
 /** What a task works on unless it is told. */

@@ -22,9 +22,10 @@ import { signIn } from './story/rest.ts';
 import { play } from './story/story.ts';
 
 const NAMES = ['MEDPLUM_BASE_URL', 'MEDPLUM_CLIENT_ID', 'MEDPLUM_CLIENT_SECRET'];
-const USAGE = `npm run test:server -- [--keep] [--json]
+const USAGE = `npm run test:server -- [--only <bot>] [--keep] [--json]
 
 Needs ${NAMES.join(', ')}: a Medplum 5 server and a ClientApplication of its Super Admin project.
+  --only   the contract of one bot (story: the story; all: what all promise)
   --keep   leaves the two projects for inspection
 `;
 
@@ -36,7 +37,7 @@ interface Row {
   readonly ms: number;
 }
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } } });
 const rows: Row[] = [];
 const say = (line: string): void => (values.json ? undefined : console.log(line));
 
@@ -111,6 +112,16 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     project: source,
     configure,
   };
+  if (!values.only || values.only === 'story') {
+    await tellStory(ground);
+  }
+  const checks = [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...HEALTH];
+  for (const { bot, promise, prove } of checks.filter((check) => !values.only || check.bot === values.only)) {
+    await test(bot, promise, () => prove(ground));
+  }
+}
+
+async function tellStory(ground: Ground): Promise<void> {
   let line = performance.now();
   await play(ground, ({ asked, seen, isAsTold }) => {
     const started = line;
@@ -118,9 +129,6 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     rows.push({ bot: 'story', promise: asked, isKept: isAsTold, seen, ms: Math.round(line - started) });
     say(`${isAsTold ? styleText('green', '✓') : styleText('red', '✗')} ${'story'.padEnd(15)} ${asked}\n    ${styleText('dim', '→')} ${seen}`);
   }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(error as Error)));
-  for (const { bot, promise, prove } of [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...HEALTH]) {
-    await test(bot, promise, () => prove(ground));
-  }
 }
 
 /** On the replica the bots have a client that may touch copies and nothing else. */

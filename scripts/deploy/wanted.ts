@@ -164,7 +164,15 @@ function wantedRole({ role, access }: RoleRow, { bots, operations = [] }: Manife
   };
 }
 
-function policyEntry({ resourceType, interaction, criteria }: Access, systems: Systems): Properties {
+/** One entry of `AccessPolicy.resource`. */
+export type PolicyEntry = Pick<Access, 'resourceType' | 'interaction' | 'criteria'>;
+
+/**
+ * @param access - A row of the manifest.
+ * @param systems - Our systems, which `{control}` stands for.
+ * @returns The entry of the AccessPolicy.
+ */
+export function policyEntry({ resourceType, interaction, criteria }: Access, systems: Systems): PolicyEntry {
   return {
     resourceType,
     interaction,

@@ -7,7 +7,7 @@ import type { Basic, Bundle } from '@medplum/fhirtypes';
 import type { Config } from '../config/load.ts';
 import type { Clock, Fetched, SourceFhir } from '../ports.ts';
 import type { HeldToken, TokenCache } from './token.io.ts';
-import { openToken, sealToken } from './token-seal.ts';
+import { openToken, sealToken } from './token-seal.io.ts';
 
 const NAME = 'replica-token';
 

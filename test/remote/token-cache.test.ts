@@ -4,7 +4,7 @@ import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
 import type { Fetched, SourceFhir } from '../../src/ports.ts';
 import { carryToken } from '../../src/remote/token-cache.io.ts';
-import { openToken, sealToken } from '../../src/remote/token-seal.ts';
+import { openToken, sealToken } from '../../src/remote/token-seal.io.ts';
 
 const TOKEN = { value: 'an-access-token', until: 5000 };
 
