@@ -73,7 +73,7 @@ export async function benchEventPath(): Promise<Ratio[]> {
         what: 'one change from Subscription to audit, one after the other',
         against: 'a bare conditional update of the same copy',
         ratio: time.eventPath / time.floor,
-        note: `${perChange.toFixed(2)} requests per change, and one for a token`,
+        note: `${perChange.toFixed(2)} requests per change`,
       },
     ];
   } finally {
