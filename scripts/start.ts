@@ -1,4 +1,5 @@
 /** `npm start`: the sandbox. Two FHIR servers, sample patients, the story of a consent; then it stays up to be tried. */
+import { createServer } from 'node:net';
 import { parseArgs, styleText } from 'node:util';
 import { installBundle } from './install.ts';
 import { createSandbox } from './sandbox/sandbox.ts';
@@ -7,32 +8,57 @@ import { play } from './story/story.ts';
 
 const USAGE = `npm start -- [--port N] [--replica-port N] [--exit]
 
-  --port N           port of the source (default 8103)
-  --replica-port N   port of the replica (default 8104)
-  --exit             tell the story and end; then any free ports are used unless given
+  --port N           port of the source (default 8103, or any free one)
+  --replica-port N   port of the replica (default 8104, or any free one)
+  --exit             tell the story and end
 `;
 
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string' },
-    'replica-port': { type: 'string' },
-    exit: { type: 'boolean' },
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  port: { type: 'string' },
+  'replica-port': { type: 'string' },
+  exit: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
 
-function portOf(text: string | undefined, fallback: number): number {
-  const port = text === undefined ? fallback : Number(text);
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+function read(): Values | undefined {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+/** The port that was asked for, or the usual one unless somebody is there already (a Medplum of the user's own, say). */
+async function portOf(text: string | undefined, usual: number): Promise<number> {
+  const port = text === undefined ? usual : Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new Error(`Not a port: ${text}`);
   }
-  return port;
+  if (port === 0 || (await isFree(port))) {
+    return port;
+  }
+  if (text !== undefined) {
+    throw new Error(`Port ${port} is in use; choose another with --port and --replica-port.`);
+  }
+  return 0;
 }
 
-async function main(): Promise<void> {
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+async function main(values: Values): Promise<void> {
   const ports = {
-    source: portOf(values.port, values.exit ? 0 : 8103),
-    replica: portOf(values['replica-port'], values.exit ? 0 : 8104),
+    source: await portOf(values.port, values.exit ? 0 : 8103),
+    replica: await portOf(values['replica-port'], values.exit ? 0 : 8104),
   };
   const sandbox = await createSandbox({ ports });
   const { source, replica } = sandbox;
@@ -91,8 +117,14 @@ Both servers stay up; Ctrl-C ends them, and nothing is kept. To try them:
 `;
 }
 
-if (values.help) {
+const values = read();
+if (values?.help) {
   console.log(USAGE);
-} else {
-  await main();
+} else if (values) {
+  try {
+    await main(values);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
 }

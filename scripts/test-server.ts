@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import type { AccessPolicy } from '@medplum/fhirtypes';
+import type { AccessPolicy, UserConfiguration } from '@medplum/fhirtypes';
 import { REPLICATED_TYPES } from '../src/config/policy.ts';
 import { ROOT } from './deploy/manifest.ts';
 import { connect, credentialsOf } from './deploy/server.ts';
@@ -16,7 +16,7 @@ import { SYNC_CHANGE } from './server/contract/sync-change.ts';
 import { TRAIL } from './server/contract/trail.ts';
 import { Breach } from './server/ground.ts';
 import type { Ground } from './server/ground.ts';
-import { createClient, createProject, removeProject } from './server/projects.ts';
+import { createClient, createProject, membershipOf, removeProject } from './server/projects.ts';
 import type { Made } from './server/projects.ts';
 import { signIn } from './story/rest.ts';
 import { play } from './story/story.ts';
@@ -143,6 +143,9 @@ async function settingsFor(base: string, replica: Made): Promise<Record<string, 
     ],
   });
   const client = await createClient(admin, replica.projectId, 'consent-sync', policy.id);
+  // The checks come faster than any clinic's day: with the default of 50,000 units a minute they would wait for each other.
+  const quota = await admin.create<UserConfiguration>({ resourceType: 'UserConfiguration', name: 'consent-sync', option: [{ id: 'fhirQuota', valueInteger: 2_000_000 }] });
+  await admin.update({ ...(await membershipOf(admin, client)), userConfiguration: { reference: `UserConfiguration/${quota.id}` } });
   return {
     REPLICA_BASE_URL: base,
     REPLICA_CLIENT_ID: client.id,

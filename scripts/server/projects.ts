@@ -52,8 +52,15 @@ export async function createClient(server: Server, projectId: string, name: stri
   return { id, secret };
 }
 
-/** What was written a moment ago can be invisible to a search (`platform.md` §4.8). */
-async function membershipOf(server: Server, { id }: Login): Promise<ProjectMembership & { id: string }> {
+/**
+ * The membership of a client. What was written a moment ago can be invisible to a search (`platform.md` §4.8).
+ *
+ * @param server - As an admin.
+ * @param login - The client.
+ * @returns Its membership.
+ * @throws Refusal when there is none after two seconds.
+ */
+export async function membershipOf(server: Server, { id }: Login): Promise<ProjectMembership & { id: string }> {
   for (let tries = 1; ; tries++) {
     const [membership] = await server.search<ProjectMembership>(`ProjectMembership?user=ClientApplication/${id}`);
     if (membership) {

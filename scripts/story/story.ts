@@ -93,6 +93,16 @@ export async function play(stage: Stage, tell: (line: Line) => void): Promise<bo
   );
   say('the consent is revoked', `replica: ${inWords(copies)}`, total(copies) === 0);
 
+  const second = patients[1] as Patient;
+  await stage.source.send<Consent>('POST', 'Consent', consentToShare(`Patient/${second.id}`));
+  const others = await recordsOf(stage, second);
+  copies = await seen(
+    stage,
+    () => copiesOf(stage),
+    (found) => total(found) === others
+  );
+  say('the second patient consents', `replica: ${inWords(copies)}`, total(copies) === others);
+
   const trail = await stage.source.get<Bundle>(`${TRAIL}&_count=1000`);
   const leaks = (trail.entry ?? []).filter(({ resource }) =>
     patients.some(({ name }) => JSON.stringify(resource).includes(name?.[0]?.family ?? '?'))
