@@ -41,6 +41,14 @@ export function problemOf(setting: Setting, value: string, production: boolean):
   }
 }
 
+/**
+ * @param value - The text of a setting.
+ * @returns Whether it looks like something that was to be replaced; production refuses that.
+ */
+export function isPlaceholder(value: string): boolean {
+  return PLACEHOLDER.test(value);
+}
+
 function problemOfUrl(setting: Setting, value: string, production: boolean): string | undefined {
   let url: URL;
   try {

@@ -1,0 +1,34 @@
+/** Whether the work is being done: jobs and watermarks, judged as the bot `health` judges them. Pure. */
+import type { Basic } from '@medplum/fhirtypes';
+import { watermarksOf } from '../../../src/flows/checkpoint.ts';
+import { ageOf, queueVerdict, waitOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
+import type { State } from '../../../src/flows/health/judge.ts';
+import type { Facts } from '../facts.ts';
+import { fail, ok, unseen, warn } from '../finding.ts';
+import type { Judgement } from '../finding.ts';
+
+const minutes = (ms: number): string => `${Math.round(ms / 60_000)} min`;
+
+function judge(state: State, detail: string, remedy: string): Judgement {
+  return state === 'healthy' ? ok(detail) : (state === 'degraded' ? warn : fail)(detail, remedy);
+}
+
+export function oldestJob({ source, now }: Facts): Judgement {
+  if ('problem' in source.waiting) {
+    return unseen(`the Tasks: ${source.waiting.problem}`);
+  }
+  const { rows } = source.waiting;
+  const { state } = queueVerdict(rows, (source.failed ?? 0) > 0, now);
+  const detail = `${rows.length} waiting${rows.length > 0 ? `, the oldest due for ${minutes(waitOf(rows, now))}` : ''}; ${source.failed ?? 0} failed`;
+  return judge(state, detail, 'See what the replica answers: the bot `health` says it, and each job holds its last error code. Failed jobs wait for a person.');
+}
+
+export function watermarkAge({ source, systems, now }: Facts): Judgement {
+  if ('problem' in source.checkpoint) {
+    return unseen(`the checkpoint: ${source.checkpoint.problem}`);
+  }
+  const watermarks = watermarksOf(systems, source.checkpoint.rows[0] as Basic | undefined);
+  const { state } = watermarksVerdict(watermarks, now);
+  const age = ageOf(watermarks, now);
+  return judge(state, age === undefined ? 'there was no sweep yet' : `the oldest feed is covered up to ${minutes(age)} ago`, 'The sweep runs each five minutes: look for its runs in AuditEvent (type execute), and call it once by $execute.');
+}

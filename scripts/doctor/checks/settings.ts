@@ -1,0 +1,48 @@
+/** The Project secrets: names and problems, never values. Pure. */
+import { isPlaceholder } from '../../../src/config/check.ts';
+import { checkKey } from '../../../src/config/key.ts';
+import { SETTINGS } from '../../../src/config/settings.ts';
+import type { Setting } from '../../../src/config/settings.ts';
+import type { Facts } from '../facts.ts';
+import { fail, judged, ok, unseen, warn } from '../finding.ts';
+import type { Judgement } from '../finding.ts';
+
+const KEPT_KEY = /^PSEUDONYM_KEY_V([1-9]\d*)$/;
+
+export function secretsValid({ loaded, secrets, source }: Facts): Judgement {
+  if (!source.project) {
+    return unseen('the Project cannot be read');
+  }
+  // The key and placeholders have checks of their own.
+  const problems = 'problems' in loaded ? loaded.problems.filter((problem) => !/^PSEUDONYM_KEY |placeholder/.test(problem)) : [];
+  const set = Object.keys(secrets).filter((name) => SETTINGS.some((setting) => setting.name === name));
+  return judged(problems, fail, `complete: ${set.length} set, the rest by default`, 'Set them with `npm run secrets -- push`; the README has the table.');
+}
+
+export function keysStrong({ secrets, source }: Facts): Judgement {
+  if (!source.project) {
+    return unseen('the Project cannot be read');
+  }
+  const problem = checkKey(secrets.PSEUDONYM_KEY?.valueString);
+  if (problem) {
+    return fail(`PSEUDONYM_KEY is ${problem}`, 'Make one with `openssl rand -hex 32` and set it with `npm run secrets -- push`; if copies exist, `npm run secrets -- rotate PSEUDONYM_KEY`.');
+  }
+  const text = secrets.PSEUDONYM_KEY_VERSION?.valueString ?? '1';
+  const kept = Object.keys(secrets).flatMap((name) => KEPT_KEY.exec(name)?.[1] ?? []).map(Number);
+  const ahead = kept.filter((version) => version >= Number(text));
+  return ahead.length > 0
+    ? fail(`PSEUDONYM_KEY_VERSION is ${text}, but PSEUDONYM_KEY_V${Math.max(...ahead)} is kept as an earlier one`, 'Set PSEUDONYM_KEY_VERSION above all kept versions: a version that comes back makes two keys look like one.')
+    : ok(`PSEUDONYM_KEY is strong, version ${text}${kept.length > 0 ? `; kept for reading: ${kept.map((version) => `V${version}`).join(', ')}` : ''}`);
+}
+
+export function placeholderSecrets({ secrets }: Facts): Judgement {
+  const isProduction = (secrets.ENVIRONMENT ?? secrets.NODE_ENV)?.valueString?.trim() === 'production';
+  const names = (SETTINGS as readonly Setting[])
+    .filter(({ kind }) => kind === 'secret' || kind === 'text' || kind === 'key' || kind === 'url')
+    .flatMap(({ name, aliases = [] }) => [name, ...aliases])
+    .filter((name) => {
+      const value = secrets[name]?.valueString?.trim();
+      return value !== undefined && (isPlaceholder(value) || (name === 'PSEUDONYM_KEY' && checkKey(value) === 'placeholder'));
+    });
+  return judged(names.map((name) => `${name} looks like a placeholder`), isProduction ? fail : warn, 'none', 'Replace it by a real one: `npm run secrets -- push`. With ENVIRONMENT=production the bots refuse it.');
+}
