@@ -1,5 +1,5 @@
 /** All that the inside may ask of the outside. Adapters live in `*.io.ts` files; `bots/wire.ts` joins them. */
-import type { AuditEvent, Basic, Bundle, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, Resource, Task } from '@medplum/fhirtypes';
 import type { Sealed } from './fhir/sealed.ts';
 
 /** Time. */
@@ -52,6 +52,12 @@ export interface SourceFhir {
    * @param control - The resource.
    */
   save(control: Basic): Promise<void>;
+  /**
+   * Creates or replaces a job by its first identifier.
+   *
+   * @param job - The job.
+   */
+  schedule(job: Task): Promise<void>;
 }
 
 /** What the replica answered, as far as anyone has to tell answers apart. */
@@ -72,6 +78,27 @@ export interface Copy {
   readonly digest: string | undefined;
   /** What its subject and encounter refer to, `Type/id` on the replica. */
   readonly references: readonly string[];
+}
+
+/** A copy by the names that it has for us. */
+export interface CopyName {
+  readonly resourceType: string;
+  readonly token: string;
+  readonly tokenSystem: string;
+}
+
+/**
+ * Removes copies with their history. It signs in with credentials of its own, which only it has: on Medplum `$expunge` needs an
+ * admin membership and looks at neither AccessPolicy nor project (`platform.md` §8).
+ */
+export interface Eraser {
+  /**
+   * Expunges copies, and looks whether they are gone: by search, read and history.
+   *
+   * @param names - At most a page of copies. What is not there is gone.
+   * @throws Fault `replica-*` when not everything could be seen to be gone.
+   */
+  erase(names: readonly CopyName[]): Promise<void>;
 }
 
 /** One change of the bulk path. */

@@ -1,7 +1,7 @@
 /** On each change of a Consent: back-fill what is now permitted, erase what no longer is. */
 import type { BotEvent, MedplumClient } from '@medplum/core';
 import { patientOfConsent } from '../flows/sync/sweep.io.ts';
-import { syncPatient } from '../flows/sync/patient.io.ts';
+import { syncConsent } from '../flows/sync/consent.io.ts';
 import { NOTHING } from '../observability/tally.ts';
 import { run } from './wire.ts';
 
@@ -18,6 +18,6 @@ export async function handler(medplum: MedplumClient, event: BotEvent): Promise<
       deps.log('info', 'input-ignored', { reason: consent ? 'no-patient' : 'not-a-change' });
       return NOTHING;
     }
-    return syncPatient(deps, patientId);
+    return syncConsent(deps, patientId, `Consent/${consent?.id}`);
   });
 }

@@ -10,6 +10,7 @@ import { Fault, faultCodeOf, outcomeOf } from '../observability/fault.ts';
 import { consoleLog } from '../observability/log.io.ts';
 import type { Log, Random } from '../ports.ts';
 import { replicaClient } from '../remote/client.io.ts';
+import { replicaEraser } from '../remote/eraser.io.ts';
 import { replicaProbe } from '../remote/probe.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
 import { carryToken } from '../remote/token-cache.io.ts';
@@ -60,8 +61,9 @@ export async function run<T>(
     const { source, cache } = carryToken(sourceClient(medplum, parts), config, systemClock);
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
+    const eraser = replicaEraser(config, parts);
     return work(
-      { config, source, replica, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt },
+      { config, source, replica, eraser, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt },
       triggerOf(event.input)
     );
   });

@@ -19,6 +19,8 @@ export interface Config {
     readonly projectId: string | undefined;
     readonly timeoutMs: number;
   };
+  /** Credentials for `$expunge` on the replica. */
+  readonly eraser: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
   readonly key: { readonly version: number; readonly secret: string };
   readonly sweepOverlapMs: number;
@@ -50,6 +52,9 @@ export function load(secrets: Secrets): Loaded {
     const problem = problemOf(setting, value, production);
     return problem ? [`${setting.name} ${problem}`] : [];
   });
+  if (Boolean(values.get('ERASER_CLIENT_ID')) !== Boolean(values.get('ERASER_CLIENT_SECRET'))) {
+    problems.push('ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together');
+  }
   return problems.length > 0
     ? { problems }
     : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production) };
@@ -71,6 +76,10 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
       projectId: values.get('REPLICA_PROJECT_ID'),
       timeoutMs: Number(text('REPLICA_TIMEOUT_MS')),
     },
+    eraser:
+      text('ERASER_CLIENT_ID') && text('ERASER_CLIENT_SECRET')
+        ? { clientId: text('ERASER_CLIENT_ID'), clientSecret: text('ERASER_CLIENT_SECRET') }
+        : undefined,
     consent: {
       purpose: text('CONSENT_PURPOSE'),
       actors: text('REPLICA_ACTORS')

@@ -74,6 +74,18 @@ export const SETTINGS = [
     why: 'When set, a token of any other project is refused, so that a mix-up of credentials cannot send data to the wrong place.',
   },
   {
+    name: 'ERASER_CLIENT_ID',
+    kind: 'text',
+    optional: true,
+    why: 'A ClientApplication of the replica whose membership is admin, used for `$expunge` alone. Without it copies are deleted, and their history remains.',
+  },
+  {
+    name: 'ERASER_CLIENT_SECRET',
+    kind: 'secret',
+    optional: true,
+    why: 'Its secret.',
+  },
+  {
     name: 'REPLICA_TIMEOUT_MS',
     kind: 'integer',
     fallback: '10000',

@@ -1,11 +1,13 @@
 /** What every flow is given. `bots/wire.ts` builds it once per run. */
 import type { Config } from '../config/load.ts';
-import type { Clock, Log, ReplicaFhir, SourceFhir } from '../ports.ts';
+import type { Clock, Eraser, Log, ReplicaFhir, SourceFhir } from '../ports.ts';
 
 export interface Deps {
   readonly config: Config;
   readonly source: SourceFhir;
   readonly replica: ReplicaFhir;
+  /** Removes copies with their history, where there are credentials for that. */
+  readonly eraser: Eraser | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly correlationId: string;

@@ -47,6 +47,11 @@ export const FAULTS = {
     issue: 'duplicate',
     retryable: true,
   },
+  'erasure-incomplete': {
+    message: 'Copies that should be gone were still found on the replica.',
+    issue: 'incomplete',
+    retryable: true,
+  },
   'too-large': { message: 'The resource is larger than the replica accepts.', issue: 'too-long', retryable: false },
   contention: { message: 'The record kept changing while it was being copied.', issue: 'conflict', retryable: true },
   deadline: { message: 'The run reached its deadline before it was done.', issue: 'timeout', retryable: true },

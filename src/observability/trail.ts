@@ -20,10 +20,19 @@ export interface TrailEntity {
   /** Where in it the decision was made. */
   readonly path?: string;
   readonly validUntil?: string;
+  /** How a copy was removed: with its history, or without. */
+  readonly erasure?: 'expunged' | 'deleted';
 }
+
+/** What an event is about. */
+export type TrailType = 'FHIR_SYNC' | 'FHIR_CONSENT';
 
 /** One event of ours. */
 export interface TrailEvent {
+  /** FHIR_SYNC unless said otherwise. */
+  readonly type?: TrailType;
+  /** More about the run as a whole: names and codes of ours, and counts. */
+  readonly details?: Readonly<Record<string, string>>;
   readonly correlationId: string;
   /** The bot, `Bot/id`. */
   readonly bot: string;
@@ -49,14 +58,14 @@ const RESTFUL = 'http://hl7.org/fhir/restful-interaction';
  *
  * @param event - What happened.
  * @param systems - Our systems.
- * @returns A FHIR_SYNC AuditEvent.
+ * @returns An AuditEvent.
  */
 export function auditEventOf(event: TrailEvent, systems: Systems): AuditEvent {
   const at = (ms: number): string => new Date(ms).toISOString();
   const { action, interaction } = kindOf(event.entities);
   return {
     resourceType: 'AuditEvent',
-    type: { system: systems.auditType, code: 'FHIR_SYNC' },
+    type: { system: systems.auditType, code: event.type ?? 'FHIR_SYNC' },
     subtype: [{ system: RESTFUL, code: interaction }],
     action,
     period: { start: at(event.startedAt), end: at(event.endedAt) },
@@ -111,7 +120,10 @@ function correlationEntity(event: TrailEvent, systems: Systems): AuditEventEntit
     what: { identifier: { system: systems.correlation, value: event.correlationId } },
     type: { system: OBJECT_TYPE, code: '4', display: 'Other' },
     role: { system: OBJECT_ROLE, code: '20', display: 'Job' },
-    detail: [detail('attempt', String(event.attempt))],
+    detail: [
+      detail('attempt', String(event.attempt)),
+      ...Object.entries(event.details ?? {}).map(([name, value]) => detail(name, value)),
+    ],
   };
 }
 
@@ -127,7 +139,7 @@ function patientEntity(event: TrailEvent, systems: Systems): AuditEventEntity {
 }
 
 function recordEntity(entity: TrailEntity): AuditEventEntity {
-  const { reference, token, tokenSystem, action, reason, path, validUntil, consent } = entity;
+  const { reference, token, tokenSystem, action, reason, path, validUntil, consent, erasure } = entity;
   return {
     what: { ...(reference && { reference }), identifier: { system: tokenSystem, value: token } },
     type: { system: OBJECT_TYPE, code: '2', display: 'System Object' },
@@ -138,6 +150,7 @@ function recordEntity(entity: TrailEntity): AuditEventEntity {
       ...(consent ? [detail('consent', consent)] : []),
       ...(path ? [detail('provision', path)] : []),
       ...(validUntil ? [detail('validUntil', validUntil)] : []),
+      ...(erasure ? [detail('erasure', erasure)] : []),
     ],
   };
 }

@@ -14,6 +14,9 @@ export interface Answer {
 /** Medplum answers a lost race inside a bundle with a 400 of this text (`platform.md` §11.1). */
 const LOST_RACE = 'Resource ID did not match resolved ID';
 
+/** What is a 412 outside of a transaction is a 400 of this text inside: two copies were there when its entries were looked up. */
+const TWO_COPIES = 'Conditional PUT matched multiple resources';
+
 /**
  * Judges one answer.
  *
@@ -32,7 +35,7 @@ export function judge(answer: Answer, now: number): ReplicaOutcome {
   if (status === 409 || (status === 400 && answer.body.includes(LOST_RACE))) {
     return { kind: 'conflict' };
   }
-  if (status === 412) {
+  if (status === 412 || (status === 400 && answer.body.includes(TWO_COPIES))) {
     return { kind: 'duplicate' };
   }
   if (status === 429) {

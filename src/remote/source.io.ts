@@ -1,7 +1,7 @@
 /** The source project through the MedplumClient that the platform gives to a bot. */
 import { getStatus } from '@medplum/core';
 import type { MedplumClient } from '@medplum/core';
-import type { AuditEvent, Basic, Bundle, OperationOutcome } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, OperationOutcome, Task } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
@@ -65,10 +65,13 @@ export function sourceClient(
     async save(control: Basic): Promise<void> {
       await ask(async () => medplum.upsertResource(control, conditionOf(control)));
     },
+    async schedule(job: Task): Promise<void> {
+      await ask(async () => medplum.upsertResource(job, conditionOf(job)));
+    },
   };
 }
 
-function conditionOf(control: Basic): string {
+function conditionOf(control: Basic | Task): string {
   const identifier = control.identifier?.[0];
   return `identifier=${encodeURIComponent(`${identifier?.system}|${identifier?.value}`)}`;
 }

@@ -65,6 +65,7 @@ describe('a token that is kept in the source', () => {
         search: () => Promise.reject(new Error('not asked')),
         record: () => Promise.reject(new Error('not asked')),
         ensure: () => Promise.reject(new Error('not asked')),
+        schedule: () => Promise.reject(new Error('not asked')),
       },
     };
   }

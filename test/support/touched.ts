@@ -16,6 +16,7 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     // A conditional create looks first; a conditional update may find, make or replace.
     ensure: [{ type: 'Basic', interactions: ['search', 'create'] }],
     save: [{ type: 'Basic', interactions: ['search', 'create', 'update'] }],
+    schedule: [{ type: 'Task', interactions: ['search', 'create', 'update'] }],
   };
 
 /** What the code of one bot can do. */

@@ -1,54 +1,107 @@
 /** Carries out the plan of one record: one request to the replica when all is well. */
 import type { Sealed } from '../../fhir/sealed.ts';
-import type { Change, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
+import { faultOf } from '../../observability/fault.ts';
+import type { Change, Eraser, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
 import { inIdOrder } from './compare.ts';
 import type { Plan, Target } from './plan.ts';
+import { searchesOf } from './search.ts';
 
 type Put = Extract<Plan, { readonly action: 'put' }>;
+const CREATED = 201;
+/** A second copy can come between the healing and the write, if twenty runs start at once for a new patient. */
+const HEALINGS = 3;
+
 type Seal = (parents: readonly Target[]) => readonly Sealed[];
+
+/** Who can write and remove copies. */
+interface Hands {
+  readonly replica: ReplicaFhir;
+  readonly eraser: Eraser | undefined;
+}
 
 /**
  * Applies one plan.
  *
- * @param replica - The replica.
+ * @param hands - The replica, and the eraser if there is one.
  * @param plan - The plan.
  * @param seal - Seals parents; called only when the replica refuses the copy without them.
- * @returns What the replica answered; `done` also for plans that ask for nothing.
+ * @throws Fault `replica-*` when it could not be done.
  */
-export async function apply(replica: ReplicaFhir, plan: Plan, seal: Seal): Promise<ReplicaOutcome> {
+export async function apply({ replica, eraser }: Hands, plan: Plan, seal: Seal): Promise<void> {
   switch (plan.action) {
     case 'skip':
     case 'quarantine':
-      return { kind: 'done', status: 200 };
-    case 'withdraw': {
-      const { resourceType, tokenSystem, token } = plan.target;
-      const outcome = await replica.withdraw(resourceType, tokenSystem, token);
-      return outcome.kind === 'duplicate' ? removeCopies(replica, plan, 0) : outcome;
-    }
+      return;
+    case 'withdraw':
+      return eraser ? eraser.erase([plan.target]) : settle(await withdraw(replica, plan.target));
     case 'put':
-      return put(replica, plan, seal);
+      return settle(await put(replica, plan, seal));
   }
 }
 
+function settle(outcome: ReplicaOutcome): void {
+  if (outcome.kind !== 'done') {
+    throw faultOf(outcome);
+  }
+}
+
+async function withdraw(replica: ReplicaFhir, target: Target): Promise<ReplicaOutcome> {
+  const outcome = await replica.withdraw(target.resourceType, target.tokenSystem, target.token);
+  return outcome.kind === 'duplicate' ? removeCopies(replica, [target], 0) : outcome;
+}
+
 async function put(replica: ReplicaFhir, plan: Put, seal: Seal): Promise<ReplicaOutcome> {
-  const { sealed } = plan;
-  const outcome = await replica.upsert(sealed);
-  if (outcome.kind === 'duplicate') {
-    const removed = await removeCopies(replica, plan, 1);
-    return removed.kind === 'done' ? replica.upsert(sealed) : removed;
+  const { sealed, target, parents } = plan;
+  const all = [...parents, target];
+  const outcome = await healing(replica, all, () => replica.upsert(sealed));
+  if (outcome.kind === 'done' && outcome.status === CREATED) {
+    return single(replica, [target], outcome);
   }
   if (outcome.kind !== 'rejected') {
     return outcome;
   }
   // A reference that the replica cannot resolve is a 400 like any other, and its text differs from server to server:
   // so the parents go along once, whatever the reason. If that fails as well, the resource itself is refused.
-  const along = seal(plan.parents);
-  return along.length > 0 ? replica.upsertTogether([...along, sealed]) : outcome;
+  const along = seal(parents);
+  if (along.length === 0) {
+    return outcome;
+  }
+  const together = await healing(replica, all, () => replica.upsertTogether([...along, sealed]));
+  return together.kind === 'done' ? single(replica, all, together) : together;
 }
 
-/** Several copies under one token, after a race between the event path and the bulk path: keep the first, in id order. */
-async function removeCopies(replica: ReplicaFhir, { target }: Plan, keep: 0 | 1): Promise<ReplicaOutcome> {
-  const query = `${target.resourceType}?identifier=${encodeURIComponent(`${target.tokenSystem}|${target.token}`)}&_count=100`;
-  const copies = inIdOrder(await replica.find([query]));
-  return replica.write(copies.slice(keep).map((copy): Change => ({ action: 'delete', copy })));
+/** Where two copies are under one token, also under one of a parent, one of them goes, and it is tried again. */
+async function healing(
+  replica: ReplicaFhir,
+  targets: readonly Target[],
+  write: () => Promise<ReplicaOutcome>
+): Promise<ReplicaOutcome> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await write();
+    if (outcome.kind !== 'duplicate' || tries === HEALINGS) {
+      return outcome;
+    }
+    const removed = await removeCopies(replica, targets, 1);
+    if (removed.kind !== 'done') {
+      return removed;
+    }
+  }
+}
+
+/**
+ * What was just made may have been made by the bulk path in the same moment, whose creates carry no condition. Both look
+ * after they have written, so the later one sees both copies; both keep the same.
+ */
+async function single(replica: ReplicaFhir, targets: readonly Target[], done: ReplicaOutcome): Promise<ReplicaOutcome> {
+  const removed = await removeCopies(replica, targets, 1);
+  return removed.kind === 'done' ? done : removed;
+}
+
+/** Keeps the first copies under each token, in id order. */
+async function removeCopies(replica: ReplicaFhir, targets: readonly Target[], keep: 0 | 1): Promise<ReplicaOutcome> {
+  const copies = await replica.find(searchesOf(targets));
+  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same) => inIdOrder(same).slice(keep));
+  return extra.length > 0
+    ? replica.write(extra.map((copy): Change => ({ action: 'delete', copy })))
+    : { kind: 'done', status: 200 };
 }

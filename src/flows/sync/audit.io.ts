@@ -1,5 +1,6 @@
 /** Writes what was done into the trail: one event per change on the event path, one per page on the bulk path. */
 import { auditEventOf } from '../../observability/trail.ts';
+import type { TrailType } from '../../observability/trail.ts';
 import type { FaultCode } from '../../observability/fault.ts';
 import type { PatientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
@@ -13,6 +14,8 @@ export interface Frame {
   readonly startedAt: number;
   readonly attempt: number;
   readonly fault?: FaultCode;
+  readonly type?: TrailType;
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -36,6 +39,8 @@ export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Pr
       endedAt: clock.now(),
       attempt: frame.attempt,
       ...(frame.fault && { fault: frame.fault }),
+      ...(frame.type && { type: frame.type }),
+      ...(frame.details && { details: frame.details }),
       entities: done.map(entityOf),
     },
     config.systems

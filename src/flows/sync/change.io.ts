@@ -1,6 +1,7 @@
 /** One changed record, start to finish: gather → plan → apply → confirm → audit, four requests when nothing interferes. */
 import { patientIdOf } from '../../config/policy.ts';
-import { Fault, faultOf } from '../../observability/fault.ts';
+import { Fault, faultCodeOf } from '../../observability/fault.ts';
+import type { FaultCode } from '../../observability/fault.ts';
 import { add, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import { patientKeys } from '../../rules/deid/keys.ts';
@@ -43,14 +44,14 @@ const FIRST_PAUSE_MS = 25;
  * @throws Fault when the replica or the source could not be reached in time; the failure is in the trail by then.
  */
 export async function syncChange(deps: Deps, patientId: string, hint: Hint): Promise<Tally> {
-  const { config, source, replica, clock } = deps;
+  const { config, source, clock } = deps;
   const startedAt = clock.now();
   const keys = patientKeys(config.key, patientId);
   const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
   const done: Done[] = [];
-  const fail = async (fault: Fault, round: number): Promise<never> => {
-    await audit(deps, { patientId, keys, startedAt, attempt: round, fault: fault.code }, done);
-    throw fault;
+  const fail = async (fault: FaultCode, round: number, error: unknown): Promise<never> => {
+    await audit(deps, { patientId, keys, startedAt, attempt: round, fault }, done);
+    throw error;
   };
   const gatherAfter = async (pauseMs: number): Promise<Facts> => {
     await clock.sleep(pauseMs);
@@ -66,14 +67,15 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
     if (planned.action === 'put' && !facts.isLinked) {
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
-    const outcome = await apply(replica, planned, (parents) => sealParents(facts, parents, rules));
-    if (outcome.kind !== 'done') {
-      const fault = faultOf(outcome);
-      done.push({ ...doneOf(planned), action: 'fail', reason: fault.code });
-      return fail(fault, round);
+    try {
+      await apply(deps, planned, (parents) => sealParents(facts, parents, rules));
+    } catch (error) {
+      const code = faultCodeOf(error) ?? 'replica-rejected';
+      done.push({ ...doneOf(deps, planned), action: 'fail', reason: code });
+      return fail(code, round, error);
     }
     // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
-    done.push(doneOf(planned));
+    done.push(doneOf(deps, planned));
     const after = hasEffect(planned) ? await gather(source, where, [current]) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts)) {
       await audit(deps, { patientId, keys, startedAt, attempt: round }, done);
@@ -81,7 +83,7 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
       return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));
     }
     if (round >= MAX_ROUNDS) {
-      return fail(new Fault('contention'), round);
+      return fail('contention', round, new Fault('contention'));
     }
     facts = round === 1 ? after : await gatherAfter(FIRST_PAUSE_MS * 2 ** round);
   }

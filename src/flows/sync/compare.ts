@@ -14,15 +14,16 @@ export interface Step {
 /**
  * Compares plans with copies by digest. Of several copies under one token the first, in id order, is kept.
  *
+ * @param hands - Whether there is an eraser.
  * @param plans - One plan per record.
  * @param copies - All copies under the tokens of the plans and of their parents.
  * @returns One step per plan, in the same order.
  */
-export function compare(plans: readonly Plan[], copies: readonly Copy[]): Step[] {
+export function compare(hands: { readonly eraser: unknown }, plans: readonly Plan[], copies: readonly Copy[]): Step[] {
   const byToken = Map.groupBy(copies, ({ token }) => token);
   return plans.map((plan) => {
     const [first, ...extra] = inIdOrder(byToken.get(plan.target.token) ?? []);
-    const done = doneOf(plan);
+    const done = doneOf(hands, plan);
     const remove = (some: readonly Copy[]): Change[] => some.map((copy) => ({ action: 'delete', copy }));
     switch (plan.action) {
       case 'skip':

@@ -9,23 +9,32 @@ export interface Done {
   readonly target: Target;
   readonly reason?: string;
   readonly decision?: Decision;
+  /** How a copy was removed: with its history, or without. */
+  readonly erasure?: 'expunged' | 'deleted';
 }
 
 /**
+ * @param hands - Whether there is an eraser.
  * @param plan - A plan that was carried out.
  * @returns What was done.
  */
-export function doneOf(plan: Plan): Done {
+export function doneOf(hands: { readonly eraser: unknown }, plan: Plan): Done {
   const { action, target } = plan;
   const decision = action === 'quarantine' ? undefined : plan.decision;
-  return { action, target, ...(action !== 'put' && { reason: plan.reason }), ...(decision && { decision }) };
+  return {
+    action,
+    target,
+    ...(action !== 'put' && { reason: plan.reason }),
+    ...(decision && { decision }),
+    ...(action === 'withdraw' && { erasure: hands.eraser ? ('expunged' as const) : ('deleted' as const) }),
+  };
 }
 
 /**
  * @param done - What was done.
  * @returns Its entity in an AuditEvent: codes and references only.
  */
-export function entityOf({ action, target, reason, decision }: Done): TrailEntity {
+export function entityOf({ action, target, reason, decision, erasure }: Done): TrailEntity {
   const { reference, token, tokenSystem } = target;
   const consent = decision?.consent;
   return {
@@ -34,6 +43,7 @@ export function entityOf({ action, target, reason, decision }: Done): TrailEntit
     tokenSystem,
     action,
     ...(reason && { reason }),
+    ...(erasure && { erasure }),
     ...(consent && { consent: `Consent/${consent.id}/_history/${consent.versionId}` }),
     ...(decision?.path && { path: decision.path }),
     ...(decision?.validUntil && { validUntil: decision.validUntil }),

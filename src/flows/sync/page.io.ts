@@ -53,12 +53,12 @@ export async function syncPage(
     const rules = rulesOf(deps, keys);
     const plans = facts.hints.map((hint) => plan(facts, hint, rules));
     const copies = await replica.find(searchesOf(targetsOf(plans)));
-    const steps = compare(plans, copies);
+    const steps = compare(deps, plans, copies);
     const isNew = steps.some(({ done }) => done.action === 'put') && !facts.isLinked;
     if (isNew) {
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
-    const done = await writeAll(replica, inOrder(steps));
+    const done = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
     const told = done.filter(({ action }) => action !== 'unchanged');
     if (told.length > 0) {
       await audit(deps, { patientId, keys, startedAt, attempt: round }, told);
@@ -75,6 +75,16 @@ export async function syncPage(
     facts = after;
   }
   throw new Fault('contention');
+}
+
+/** With an eraser, copies are not deleted but expunged: what was deleted is no longer found by its token. */
+async function eraseFirst({ eraser }: Deps, steps: readonly Step[]): Promise<readonly Step[]> {
+  const leaving = steps.filter(({ done, changes }) => done.action === 'withdraw' && changes.length > 0);
+  if (!eraser || leaving.length === 0) {
+    return steps;
+  }
+  await eraser.erase(leaving.map(({ done }) => done.target));
+  return steps.map((step) => (leaving.includes(step) ? { ...step, changes: [] } : step));
 }
 
 /** Encounters whose copy has come or gone: what refers to them has to be looked at again. */

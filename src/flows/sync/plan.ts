@@ -24,7 +24,13 @@ export interface Rules {
 
 /** Why a record has no copy. Consent and de-identification add their own reasons. */
 export type Reason =
-  'deleted' | 'patient-deleted' | 'marked-no-sync' | 'other-patient' | `consent-${string}` | DeidReason;
+  | 'deleted'
+  | 'patient-deleted'
+  | 'patient-merged'
+  | 'marked-no-sync'
+  | 'other-patient'
+  | `consent-${string}`
+  | DeidReason;
 
 /** The record that a plan is about, under its pseudonym. */
 export interface Target {
@@ -78,6 +84,9 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
   }
   if (patientIdOf(record) !== facts.patientId) {
     return withhold('other-patient');
+  }
+  if (facts.patient.link?.some(({ type }) => type === 'replaced-by')) {
+    return withhold('patient-merged');
   }
   if (isMarkedNoSync(record, rules) || isMarkedNoSync(facts.patient, rules)) {
     return withhold('marked-no-sync');

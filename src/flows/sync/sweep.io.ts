@@ -1,5 +1,5 @@
 /** What changed since the last sweep, by `_lastUpdated`: repairs what no event, or a failed one, has brought over. */
-import type { Basic, Bundle, Consent, Reference, Resource } from '@medplum/fhirtypes';
+import type { Basic, Bundle, Consent, Reference, Resource, Task } from '@medplum/fhirtypes';
 import { isReplicated, REPLICATED_TYPES } from '../../config/policy.ts';
 import { faultCodeOf } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
@@ -10,6 +10,7 @@ import { hintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
+import { dueSearch } from './timer.ts';
 
 /** What a sweep did; `isComplete` is false when its time ran out, and the next run goes on from there. */
 export interface Swept extends Tally {
@@ -35,6 +36,7 @@ export async function sweep(deps: Deps): Promise<Swept> {
   let total = NOTHING;
   let isComplete = true;
 
+  total = add(total, await repairDue(deps, seen));
   const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [
     { type, isDeleted: false },
     { type, isDeleted: true },
@@ -63,6 +65,20 @@ export async function sweep(deps: Deps): Promise<Swept> {
     failed: total.failed,
   });
   return { ...total, isComplete };
+}
+
+/** Patients whose Consents begin or end about now, or who have to be looked at a second time. */
+async function repairDue(deps: Deps, seen: Set<string>): Promise<Tally> {
+  let total = NOTHING;
+  const due = await deps.source.search(dueSearch(deps.config.systems, deps.clock.now()));
+  for (const { resource } of due.entry ?? []) {
+    const patientId = patientIn((resource as Task | undefined)?.for);
+    if (patientId && !seen.has(patientId)) {
+      seen.add(patientId);
+      total = add(total, await tolerant(() => syncPatient(deps, patientId, true)));
+    }
+  }
+  return total;
 }
 
 /** `seen` are the patients of whom this run has already looked at everything: other feeds name them again. */
@@ -120,8 +136,11 @@ function workOf(rows: readonly Resource[]): Work {
  * @returns The id of its Patient.
  */
 export function patientOfConsent(consent: Consent): string | undefined {
-  const reference = (consent.patient as Reference | undefined)?.reference;
-  return /^Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference ?? '')?.[1];
+  return patientIn(consent.patient);
+}
+
+function patientIn(reference: Reference | undefined): string | undefined {
+  return /^Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference?.reference ?? '')?.[1];
 }
 
 /** The feed of deleted rows has only ids (`platform.md` §5.8); whose they were stands in their history. */

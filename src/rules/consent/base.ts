@@ -31,10 +31,28 @@ export interface BaseFinding {
  * Whether a Consent holds something that must not be ignored.
  *
  * @param consent - The Consent.
- * @returns True if it has `implicitRules`, or a `modifierExtension` at any depth.
+ * @returns True if it has `implicitRules`, a `modifierExtension` at any depth, or a provision that is not built as R4 says.
  */
 export function isModified(consent: Consent): boolean {
-  return !!consent.implicitRules || hasModifier(consent as unknown as Elements);
+  return (
+    !!consent.implicitRules ||
+    hasModifier(consent as unknown as Elements) ||
+    (consent.provision !== undefined && !isWellFormed(consent.provision))
+  );
+}
+
+/** R5 has a list of provisions and a `decision`; older servers store one object where R4 has a list. Neither can be read as R4. */
+function isWellFormed(rule: ConsentProvision): boolean {
+  const isList = (name: string): boolean => name !== 'period' && name !== 'dataPeriod';
+  return (
+    typeof rule === 'object' &&
+    !Array.isArray(rule) &&
+    [undefined, 'permit', 'deny'].includes(rule.type) &&
+    ['provision' as const, ...DIMENSIONS].every(
+      (name) => rule[name] === undefined || Array.isArray(rule[name]) === isList(name)
+    ) &&
+    (rule.provision ?? []).every(isWellFormed)
+  );
 }
 
 function hasModifier(node: Elements): boolean {

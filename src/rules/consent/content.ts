@@ -38,7 +38,10 @@ function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Trut
     case 'http://hl7.org/fhir/resource-types':
       return [resource.resourceType, 'Resource', 'DomainResource'].includes(code!);
     case 'urn:ietf:rfc:3986':
-      return (resource.meta?.profile ?? []).some((profile) => profile.replace(/\|.*$/, '') === code);
+      // Every resource conforms to the definition of its type, whether it says so or not.
+      return [`http://hl7.org/fhir/StructureDefinition/${resource.resourceType}`, ...(resource.meta?.profile ?? [])].some(
+        (profile) => profile.replace(/\|.*$/, '') === code
+      );
     case 'urn:ietf:bcp:13':
       return facts.contentTypes.includes(mediaType(code!));
     default:
@@ -52,7 +55,7 @@ function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Trut
  * @param listed - The codes of a provision.
  * @param inquiry - The request.
  * @param kind - Whether the provision permits or denies.
- * @returns Unknown if a listed concept has no code, and for a deny if the resource is coded elsewhere or in words only.
+ * @returns Unknown if a listed concept has no code, and for a deny if the resource is coded elsewhere, without system, or in words only.
  */
 export function codeHolds(listed: readonly CodeableConcept[], inquiry: Inquiry, kind: Kind): Truth {
   const principal = principalConcepts(inquiry);
@@ -66,8 +69,13 @@ export function codeHolds(listed: readonly CodeableConcept[], inquiry: Inquiry, 
         )
       : undefined
   );
-  const unclear = kind === 'deny' && (isReferenced(inquiry) || principal.some((concept) => !concept.coding?.length));
+  const unclear = kind === 'deny' && (isReferenced(inquiry) || principal.some((concept) => !isCoded(concept)));
   return some([...found, unclear ? undefined : false]);
+}
+
+/** A code without a system may be any code. */
+function isCoded({ coding }: CodeableConcept): boolean {
+  return !!coding?.some(({ system, code }) => system && code);
 }
 
 /**

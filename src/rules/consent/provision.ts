@@ -80,7 +80,7 @@ function readPermit(rule: ConsentProvision, place: Place, inquiry: Inquiry): Fin
       if (found.says === 'deny') {
         return found;
       }
-      if (child.type && found.says === 'permit') {
+      if (child.type === 'permit' && found.says === 'permit') {
         granted = betterOf(granted, found);
         labels.push(...(found.labels ?? []));
       }

@@ -3,6 +3,9 @@ import type { Consent, ConsentProvision } from '@medplum/fhirtypes';
 import type { Inquiry } from './inquiry.ts';
 import { spanOf } from './period.ts';
 
+/** When, and in which zone a date without a time is read. */
+type Moment = Pick<Inquiry, 'at' | 'utcOffsetMinutes'>;
+
 /**
  * The earliest instant after the request at which a Consent could speak otherwise.
  *
@@ -10,12 +13,24 @@ import { spanOf } from './period.ts';
  * @param inquiry - The request.
  * @returns Milliseconds; Infinity if it never changes by itself.
  */
-export function nextChange(consent: Consent, inquiry: Inquiry): number {
+export function nextChange(consent: Consent, inquiry: Moment): number {
   const times = [spanOf(consent.dateTime, inquiry.utcOffsetMinutes)?.from, ...boundaries(consent.provision, inquiry)];
   return Math.min(Infinity, ...times.filter((time) => time !== undefined && time > inquiry.at).map(Number));
 }
 
-function boundaries(rule: ConsentProvision | undefined, inquiry: Inquiry): (number | undefined)[] {
+/**
+ * The same without a request: the next instant at which anything about the Consent begins or ends.
+ *
+ * @param consent - An active Consent.
+ * @param at - Milliseconds since the epoch.
+ * @returns Milliseconds since the epoch, or undefined if there is none.
+ */
+export function nextBoundary(consent: Consent, at: number): number | undefined {
+  const next = nextChange(consent, { at, utcOffsetMinutes: 0 });
+  return next === Infinity ? undefined : next;
+}
+
+function boundaries(rule: ConsentProvision | undefined, inquiry: Moment): (number | undefined)[] {
   return [
     spanOf(rule?.period?.start, inquiry.utcOffsetMinutes)?.from,
     spanOf(rule?.period?.end, inquiry.utcOffsetMinutes)?.until,

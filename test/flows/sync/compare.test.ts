@@ -37,7 +37,7 @@ const child = put('a', 'd1', 'Observation', [target('p', 'Patient')]);
 
 /** What a comparison comes to, in words. */
 function story(plan: Plan, copies: readonly Copy[]): string {
-  const [step] = compare([plan], copies);
+  const [step] = compare({ eraser: undefined }, [plan], copies);
   const changes = step?.changes.map((change) =>
     change.action === 'delete'
       ? `delete ${change.copy.id}`
@@ -104,6 +104,10 @@ describe('comparing a plan with the copies under its token', () => {
 });
 
 test('parents are written before children', () => {
-  const steps = compare([put('o', 'd', 'Observation'), put('e', 'd', 'Encounter'), put('p', 'd', 'Patient')], []);
+  const steps = compare(
+    { eraser: undefined },
+    [put('o', 'd', 'Observation'), put('e', 'd', 'Encounter'), put('p', 'd', 'Patient')],
+    []
+  );
   expect(inOrder(steps).map(({ done }) => done.target.resourceType)).toEqual(['Patient', 'Encounter', 'Observation']);
 });

@@ -67,3 +67,18 @@ export function aRequest(changes: Partial<ConsentRequest> = {}): ConsentRequest 
     ...changes,
   };
 }
+
+/** A root permit with these conditions. */
+export const permits = (conditions: ConsentProvision, changes?: Partial<Consent>): Consent =>
+  aConsent({ type: 'permit', ...conditions }, changes);
+
+/** A root permit with a nested deny under these conditions. */
+export const denies = (conditions: ConsentProvision): Consent =>
+  permits({ provision: [{ type: 'deny', ...conditions }] });
+
+/** The same under another id. */
+export const other = (consent: Consent, changes: Partial<Consent> = {}): Consent => ({
+  ...consent,
+  id: 'c2',
+  ...changes,
+});

@@ -1,0 +1,39 @@
+/** A Consent has changed: the patient's copies follow, and what came of it is looked at and written down. */
+import { Fault } from '../../observability/fault.ts';
+import type { Tally } from '../../observability/tally.ts';
+import { patientKeys } from '../../rules/deid/keys.ts';
+import type { Deps } from '../deps.ts';
+import { audit } from './audit.io.ts';
+import { copiesOfPatient, syncPatient } from './patient.io.ts';
+
+/**
+ * Carries a Consent through to the replica.
+ *
+ * @param deps - The run.
+ * @param patientId - Its patient.
+ * @param consent - `Consent/id`, for the trail.
+ * @returns What was done.
+ * @throws Fault when either server cannot be reached, or when something is left that should be gone; the sweep goes on then.
+ */
+export async function syncConsent(deps: Deps, patientId: string, consent: string): Promise<Tally> {
+  const startedAt = deps.clock.now();
+  const keys = patientKeys(deps.config.key, patientId);
+  const { isLeaving, ...tally } = await syncPatient(deps, patientId);
+  const left = isLeaving && tally.withdrawn > 0 ? await copiesOfPatient(deps, keys) : [];
+  const details = {
+    consent,
+    put: String(tally.put),
+    withdrawn: String(tally.withdrawn),
+    history: deps.eraser ? 'expunged' : 'remains',
+    found: String(left.length),
+  };
+  const frame = { patientId, keys, startedAt, attempt: 1, type: 'FHIR_CONSENT' as const, details };
+  if (left.length > 0) {
+    await audit(deps, { ...frame, fault: 'erasure-incomplete' }, []);
+    throw new Fault('erasure-incomplete');
+  }
+  if (tally.put + tally.withdrawn > 0) {
+    await audit(deps, frame, []);
+  }
+  return tally;
+}

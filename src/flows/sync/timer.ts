@@ -1,0 +1,79 @@
+/**
+ * When everything of a patient has to be looked at again although nobody writes anything: a period of a Consent begins or ends, a
+ * patient turns ninety, or a late writer may have undone an erasure. One Task per patient, found by its start. Pure.
+ */
+import type { Consent, Patient, Task } from '@medplum/fhirtypes';
+import type { Systems } from '../../fhir/systems.ts';
+import { nextBoundary } from '../../rules/consent/valid-until.ts';
+
+/** A run that was under way when copies were erased has ended by then: bots have at most 300 s. */
+const SECOND_LOOK_MS = 10 * 60_000;
+/** 45 CFR 164.514(b)(2)(i)(C): ages over 89 are aggregated. Birthdays further away are left to later looks. */
+const AGE = 90;
+const BIRTHDAY_HORIZON_MS = 2 * 366 * 86_400_000;
+
+/** What decides when to look again. */
+export interface Outlook {
+  readonly consents: readonly Consent[];
+  readonly patient: Patient | undefined;
+  /** Whether this look has erased anything. */
+  readonly hasErased: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * The next instant at which the patient has to be looked at again.
+ *
+ * @param outlook - What is known.
+ * @returns Milliseconds since the epoch, or undefined when nothing changes by itself.
+ */
+export function nextLook({ consents, patient, hasErased, now }: Outlook): number | undefined {
+  const active = consents.filter(({ status }) => status === 'active');
+  const times = [
+    ...active.flatMap((consent) => nextBoundary(consent, now) ?? []),
+    ...ninetiethBirthday(patient).filter((at) => at > now && at - now < BIRTHDAY_HORIZON_MS),
+    ...(hasErased ? [now + SECOND_LOOK_MS] : []),
+  ];
+  return times.length > 0 ? Math.min(...times) : undefined;
+}
+
+/** The latest day on which it can be, for a birth date of whatever precision, and a day more for whatever time zone. */
+function ninetiethBirthday(patient: Patient | undefined): number[] {
+  const [, year, month = '12', day = '31'] = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$/.exec(patient?.birthDate ?? '') ?? [];
+  return year ? [Date.UTC(Number(year) + AGE, Number(month) - 1, Number(day) + 1)] : [];
+}
+
+const CODE = 'patient-recheck';
+
+/**
+ * @param systems - Our systems.
+ * @param patient - The patient and its token.
+ * @param at - When to look, in milliseconds since the epoch; undefined when that has been done.
+ * @returns The Task to save: one per patient, whatever it is about.
+ */
+export function timerOf(
+  systems: Systems,
+  patient: { readonly id: string; readonly token: string },
+  at: number | undefined
+): Task {
+  return {
+    resourceType: 'Task',
+    identifier: [{ system: systems.control, value: `${CODE}-${patient.token}` }],
+    status: at === undefined ? 'completed' : 'requested',
+    intent: 'order',
+    code: { coding: [{ system: systems.control, code: CODE }] },
+    for: { reference: `Patient/${patient.id}` },
+    ...(at !== undefined && { executionPeriod: { start: new Date(at).toISOString() } }),
+  };
+}
+
+/**
+ * @param systems - Our systems.
+ * @param now - Milliseconds since the epoch.
+ * @returns A FHIR-relative search for the Tasks that are due.
+ */
+export function dueSearch(systems: Systems, now: number): string {
+  const code = encodeURIComponent(`${systems.control}|${CODE}`);
+  return `Task?code=${code}&status=requested&period=le${new Date(now).toISOString()}&_count=1000&_sort=_lastUpdated`;
+}

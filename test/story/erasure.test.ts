@@ -1,0 +1,141 @@
+import type { Consent, Patient, Task } from '@medplum/fhirtypes';
+import { afterEach, describe, expect, test } from 'vitest';
+import { consentToShare } from '../../scripts/story/consent.ts';
+import { admit, all, consent, copies, createWorld, expected, held } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+const NONE = { Patient: 0, Encounter: 0, Observation: 0 };
+const MINUTE = 60_000;
+let world: World;
+afterEach(async () => {
+  await world.close();
+});
+
+/** A world whose bots may expunge. */
+async function withEraser(isAdmin = true): Promise<World> {
+  const made = await createWorld();
+  const eraser = await made.sandbox.replica.createClient('eraser', { admin: isAdmin });
+  const { source } = made.sandbox;
+  const project = await source.repo.readResource('Project', source.projectId);
+  const secrets = Object.fromEntries(((project as { secret?: { name: string; valueString: string }[] }).secret ?? []).map(({ name, valueString }) => [name, valueString]));
+  await source.setSecrets({ ...secrets, ERASER_CLIENT_ID: eraser.id, ERASER_CLIENT_SECRET: eraser.secret });
+  return made;
+}
+
+const consentEvents = async (): Promise<Record<string, string>[]> =>
+  (await all(world.sandbox, 'AuditEvent', 'source'))
+    .filter(({ type }) => (type as { code?: string }).code === 'FHIR_CONSENT')
+    .map(({ entity }) => Object.fromEntries(((entity as { detail?: { type: string; valueString: string }[] }[])[0]?.detail ?? []).map(({ type, valueString }) => [type, valueString])));
+
+describe('when a consent is revoked', () => {
+  test('without eraser credentials the copies are deleted, and the trail says that history remains', async () => {
+    world = await createWorld();
+    const { patient } = await admit(world);
+    const given = await consent(world, patient);
+    await world.settle();
+    await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
+    await world.settle();
+    expect(await copies(world)).toEqual(NONE);
+    expect((await consentEvents()).at(-1)).toMatchObject({ consent: `Consent/${given.id}`, withdrawn: '3', put: '0', history: 'remains', found: '0' });
+  });
+
+  test('with them search, read and history find nothing, and nobody else is touched', async () => {
+    world = await withEraser();
+    const { patient } = await admit(world, 'Doe');
+    const { patient: other } = await admit(world, 'Roe');
+    const given = await consent(world, patient);
+    await consent(world, other);
+    await world.settle();
+    const mine = (await all<Patient>(world.sandbox, 'Patient', 'replica')).map(({ id }) => id);
+    await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
+    await world.settle();
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+    expect(await held(world)).toEqual(await expected(world));
+    const left = new Set((await all<Patient>(world.sandbox, 'Patient', 'replica')).map(({ id }) => id));
+    for (const id of mine.filter((one) => !left.has(one))) {
+      await expect(world.sandbox.replica.repo.readHistory('Patient', id)).rejects.toThrow(/not found/i);
+    }
+    expect((await consentEvents()).at(-1)).toMatchObject({ withdrawn: '3', history: 'expunged', found: '0' });
+  });
+
+  test('credentials that may not expunge erase nothing silently: the run fails, and says so', async () => {
+    world = await withEraser(false);
+    const { patient } = await admit(world);
+    const given = await consent(world, patient);
+    await world.settle();
+    await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
+    await world.settle();
+    expect(world.sandbox.source.botRuns.at(-1)).toMatchObject({ success: false });
+    expect(world.sandbox.source.botRuns.at(-1)?.output).toContain('replica-unauthorised');
+  });
+
+  test('a single record that may no longer be shared is expunged as well', async () => {
+    world = await withEraser();
+    const { patient, pulse } = await admit(world);
+    await consent(world, patient);
+    await world.settle();
+    const [copy] = await all(world.sandbox, 'Observation', 'replica');
+    await world.sandbox.source.repo.deleteResource('Observation', pulse.id);
+    await world.settle();
+    await expect(world.sandbox.replica.repo.readHistory('Observation', copy?.id ?? '')).rejects.toThrow(/not found/i);
+  });
+});
+
+describe('what changes by itself', () => {
+  const until = (patient: string, start: string | undefined, end: string | undefined): Consent => {
+    const given = consentToShare(patient);
+    return { ...given, provision: { ...given.provision, period: { ...(start && { start }), ...(end && { end }) } } };
+  };
+
+  test('a consent that ends takes the copies along with the next sweep, without any event', async () => {
+    world = await createWorld();
+    const { patient } = await admit(world);
+    const end = new Date(world.sandbox.clock.now() + 30 * MINUTE).toISOString();
+    await world.sandbox.source.repo.createResource(until(`Patient/${patient.id}`, undefined, end));
+    await world.settle();
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+    await world.sandbox.clock.advance(29 * MINUTE);
+    await world.sweep();
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+    await world.sandbox.clock.advance(2 * MINUTE);
+    await world.sweep();
+    expect(await copies(world)).toEqual(NONE);
+  });
+
+  test('a consent that begins brings them', async () => {
+    world = await createWorld();
+    const { patient } = await admit(world);
+    const start = new Date(world.sandbox.clock.now() + 60 * MINUTE).toISOString();
+    await world.sandbox.source.repo.createResource(until(`Patient/${patient.id}`, start, undefined));
+    await world.settle();
+    expect(await copies(world)).toEqual(NONE);
+    await world.sandbox.clock.advance(61 * MINUTE);
+    await world.sweep();
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+  });
+
+  test('after an erasure there is a second look, and then no more', async () => {
+    world = await createWorld();
+    const { patient } = await admit(world);
+    const given = await consent(world, patient);
+    await world.settle();
+    await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
+    await world.settle();
+    const timers = async (): Promise<string[]> => (await all<Task>(world.sandbox, 'Task', 'source')).map(({ status }) => status);
+    expect(await timers()).toEqual(['requested']);
+    await world.sandbox.clock.advance(11 * MINUTE);
+    await world.sweep();
+    expect(await timers()).toEqual(['completed']);
+  });
+});
+
+test('a patient who was merged into another leaves the replica', async () => {
+  world = await createWorld();
+  const { patient } = await admit(world, 'Doe');
+  const { patient: survivor } = await admit(world, 'Roe');
+  await consent(world, patient);
+  await world.settle();
+  await world.sandbox.source.repo.updateResource<Patient>({ ...patient, active: false, link: [{ type: 'replaced-by', other: { reference: `Patient/${survivor.id}` } }] });
+  await world.settle();
+  expect(await copies(world)).toEqual(NONE);
+});
