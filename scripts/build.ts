@@ -7,9 +7,9 @@ import { join, relative } from 'node:path';
 
 /**
  * A bot's code travels with every deploy and is compiled at every run. All of the consent rules (24 kB) and of
- * de-identification with its second checker (30 kB) are in each bot that copies; README, "Decisions", says why it is not 60.
+ * de-identification with its second checker and the tables of 15 types (47 kB) are in each bot that copies; README, "Decisions", says why it is not 60.
  */
-export const BUDGET_BYTES = 100_000;
+export const BUDGET_BYTES = 115_000;
 
 const root = join(import.meta.dirname, '..');
 

@@ -8,6 +8,7 @@ import { REPLICATED_TYPES } from '../src/config/policy.ts';
 import { ROOT } from './deploy/manifest.ts';
 import { connect, credentialsOf } from './deploy/server.ts';
 import type { Credentials, Server } from './deploy/server.ts';
+import type { Finding } from './doctor/finding.ts';
 import { npmRun } from './server/command.ts';
 import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
@@ -119,6 +120,9 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
   for (const { bot, promise, prove } of checks.filter((check) => !values.only || check.bot === values.only)) {
     await test(bot, promise, () => prove(ground));
   }
+  if (!values.only || values.only === 'doctor') {
+    await test('doctor', 'finds no failure in a good deployment', () => seeDoctor(base, source, replica));
+  }
 }
 
 async function tellStory(ground: Ground): Promise<void> {
@@ -129,6 +133,19 @@ async function tellStory(ground: Ground): Promise<void> {
     rows.push({ bot: 'story', promise: asked, isKept: isAsTold, seen, ms: Math.round(line - started) });
     say(`${isAsTold ? styleText('green', '✓') : styleText('red', '✗')} ${'story'.padEnd(15)} ${asked}\n    ${styleText('dim', '→')} ${seen}`);
   }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(error as Error)));
+}
+
+/** Findings of the doctor on a deployment that is as it should be. */
+async function seeDoctor(base: string, source: Made, replica: Made): Promise<string> {
+  const eyes = { REPLICA_ADMIN_CLIENT_ID: replica.admin.id, REPLICA_ADMIN_CLIENT_SECRET: replica.admin.secret };
+  const output = await npmRun('doctor', ['--json'], { env: { ...environmentOf(base, source), ...eyes } }, [0, 1, 2]);
+  const { checks } = JSON.parse(output) as { checks: Finding[] };
+  const broken = checks.filter(({ verdict }) => verdict === 'fail');
+  if (broken.length > 0) {
+    throw new Breach(broken.map(({ name, detail }) => `${name}: ${detail}`).join('; '));
+  }
+  const warned = checks.filter(({ verdict }) => verdict === 'warn').map(({ name, detail }) => `${name} (${detail})`);
+  return `${checks.length - warned.length} ok${warned.length > 0 ? `, warnings: ${warned.join(', ')}` : ''}`;
 }
 
 /** On the replica the bots have a client that may touch copies and nothing else. */

@@ -67,6 +67,7 @@ declare module 'node:crypto' {
     update(data: string, encoding: 'utf8'): Buffer;
     update(data: Buffer): Buffer;
     final(): Buffer;
+    setAAD(data: Buffer): void;
     getAuthTag(): Buffer;
     setAuthTag(tag: Buffer): void;
   }

@@ -44,8 +44,9 @@ export interface SourceFhir {
    * Creates a control resource unless one with the same identifier exists (conditional create).
    *
    * @param control - The resource; its first identifier is the condition.
+   * @returns What is there now: the new one, or the one that was there.
    */
-  ensure(control: Basic): Promise<void>;
+  ensure(control: Basic): Promise<Basic>;
   /**
    * Creates or replaces a control resource by its first identifier.
    *
@@ -58,6 +59,45 @@ export interface SourceFhir {
    * @param job - The job.
    */
   schedule(job: Task): Promise<void>;
+  /**
+   * Replaces a control resource unless somebody else has changed it (`If-Match`).
+   *
+   * @param control - The resource, with its id.
+   * @param versionId - The version that it was made from.
+   * @returns False when there is another version by now.
+   */
+  replace(control: Basic, versionId: string): Promise<boolean>;
+  /**
+   * Creates a Binary.
+   *
+   * @param content - Its text.
+   * @param contentType - Its media type.
+   * @param securityContext - The resource whose readers may read it.
+   * @returns `Binary/id`.
+   */
+  store(content: string, contentType: string, securityContext: string): Promise<string>;
+  /**
+   * @param binary - `Binary/id`.
+   * @returns Its text; undefined when there is none.
+   */
+  load(binary: string): Promise<string | undefined>;
+  /** @param binary - `Binary/id`, to be deleted if it is there. */
+  discard(binary: string): Promise<void>;
+}
+
+/** Which record, and which version of it, an encrypted original is. */
+export interface Label {
+  readonly token: string;
+  readonly version: string;
+}
+
+/** Encrypts originals. Whoever has the replica, and whoever has the source's storage without the key, learns nothing from them. */
+export interface Vault {
+  /** Names the key: what was sealed under another is sealed anew when it is next written. */
+  readonly kid: string;
+  seal(text: string, label: Label): string;
+  /** @returns The text; undefined when it was sealed under an unknown key or for another label, or has been changed. */
+  open(sealed: string, label: Label): string | undefined;
 }
 
 /** What the replica answered, as far as anyone has to tell answers apart. */

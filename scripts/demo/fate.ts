@@ -112,7 +112,7 @@ function fateOf(record: Resource, statement: Statement | undefined, held: Readon
 
 /** FHIR lets an Observation be about a Group or a Device: that is nobody's record. Naming no subject at all is an error. */
 function withoutPatient(record: Resource): Fate {
-  const subject = (record as { subject?: Reference }).subject;
+  const { subject } = record as { subject?: Reference };
   return subject?.reference && !/^(urn:|Patient\b|.*\/Patient\/)/.test(subject.reference)
     ? { kind: 'withheldByPolicy', reason: 'subject-is-no-patient' }
     : failed('names no patient of the input as its subject');

@@ -1,5 +1,6 @@
 /** In which order the source gets the resources. Pure. */
 import type { Encounter, Resource } from '@medplum/fhirtypes';
+import { isReplicated } from '../../src/config/policy.ts';
 import type { Linked } from './link.ts';
 
 /** Resources that are written together before the bots are waited for. */
@@ -9,7 +10,7 @@ export interface Stage {
 }
 
 const NAMES: Readonly<Record<string, string>> = { Patient: 'Patients', Consent: 'Consents', Encounter: 'Encounters' };
-const ORDER = ['Patients', 'Consents', 'Encounters', 'other records', 'Observations'] as const;
+const ORDER = ['Patients', 'Consents', 'Encounters', 'other records', 'clinical records'] as const;
 
 /**
  * As in life: a patient comes, consents, visits, and is examined. The bots cope with any order, but with this one
@@ -25,11 +26,9 @@ export function stagesOf(linked: readonly Linked[]): Stage[] {
   );
 }
 
-function stageOf({ resourceType }: Resource): (typeof ORDER)[number] {
-  if (resourceType === 'Observation') {
-    return 'Observations';
-  }
-  return (NAMES[resourceType] as (typeof ORDER)[number] | undefined) ?? 'other records';
+function stageOf(resource: Resource): (typeof ORDER)[number] {
+  const named = NAMES[resource.resourceType] as (typeof ORDER)[number] | undefined;
+  return named ?? (isReplicated(resource) ? 'clinical records' : 'other records');
 }
 
 /** An Encounter that is part of another comes after it. */

@@ -87,18 +87,21 @@ async function gatherReplica({ replica }: Config, overseer: Overseer | undefined
   const metadata = await ask(`${replica.fhirUrl}metadata`);
   const token = replica.auth === 'basic' ? await ask(`${replica.fhirUrl}Patient?_count=0`, { headers: { authorization: basicOf(client) } }) : await askToken(replica.tokenUrl, client);
   const authorization = replica.auth === 'basic' ? (token.problem ? undefined : basicOf(client)) : bearerOf(token);
-  const overseerToken = overseer && bearerOf(await askToken(replica.tokenUrl, overseer));
+  const overseerToken = overseer && (await askToken(replica.tokenUrl, overseer));
   const projectOf = (answer: Answer): string | undefined => (answer.body as { project?: { reference?: string } } | undefined)?.project?.reference?.split('/')[1];
   const own = authorization ? viewOf(replica.fhirUrl, authorization) : undefined;
-  const eyes = overseerToken ? viewOf(replica.fhirUrl, overseerToken) : own;
+  const projectId = projectOf(token);
+  // An admin of another project would see another project's trail, and all would look well.
+  const isSame = overseerToken && (projectId ?? projectOf(overseerToken)) === projectOf(overseerToken);
+  const eyes = isSame && bearerOf(overseerToken) ? viewOf(replica.fhirUrl, bearerOf(overseerToken) ?? '') : own;
   return {
     metadata,
     capabilities: capabilitiesOf(metadata),
     token,
-    projectId: projectOf(token),
+    projectId,
     answer: await own?.get('Patient?_count=1&_fields=id'),
     newestCopy: eyes && (await newestCopy(eyes)),
-    ...(eyes ? await oversee(eyes, projectOf(token)) : BLIND),
+    ...(eyes ? await oversee(eyes, projectId ?? (isSame ? projectOf(overseerToken) : undefined)) : BLIND),
   };
 }
 

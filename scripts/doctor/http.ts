@@ -8,8 +8,8 @@ export interface Answer {
   /** Why there was none, or what the status means; empty when all is well. */
   readonly problem: string;
   readonly body: unknown;
-  /** The server's clock, in milliseconds since the epoch. */
-  readonly date: number | undefined;
+  /** How far the server's clock is ahead of ours, in milliseconds; its header has whole seconds. */
+  readonly skewMs: number | undefined;
   /** Units that are left in this minute, as far as the server tells. */
   readonly unitsLeft: number | undefined;
   readonly ms: number;
@@ -47,14 +47,14 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
       status: response.status,
       problem: response.ok ? '' : `status ${response.status}`,
       body: parse(text),
-      date: Number.isNaN(date) ? undefined : date,
+      skewMs: Number.isNaN(date) ? undefined : date - Date.now(),
       unitsLeft: left === undefined ? undefined : Number(left),
       ms: performance.now() - started,
     };
   } catch (error) {
     const { name, cause } = error as Error & { cause?: { code?: string } };
     const problem = name === 'TimeoutError' ? `no answer in ${TIMEOUT_MS / 1000} s` : `no answer (${cause?.code ?? name})`;
-    return { status: 0, problem, body: undefined, date: undefined, unitsLeft: undefined, ms: performance.now() - started };
+    return { status: 0, problem, body: undefined, skewMs: undefined, unitsLeft: undefined, ms: performance.now() - started };
   }
 }
 

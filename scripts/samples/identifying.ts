@@ -16,6 +16,12 @@ const MIN_LENGTH = 4;
 /** A free text this short is a code in disguise (`Positive`). */
 const MIN_TEXT_LENGTH = 16;
 
+/** Elements of the type Identifier under other names. */
+const IDENTIFIERS: ReadonlySet<string> = new Set(['masterIdentifier', 'groupIdentifier', 'requisition']);
+const TEXTS: ReadonlySet<string> = new Set(
+  'text valueString onsetString comment description patientInstruction title conclusion series'.split(' ')
+);
+
 type Tree = Readonly<Record<string, unknown>>;
 type Visitor = (key: string, value: unknown, parent: Tree) => void;
 
@@ -56,7 +62,7 @@ export function identifyingStrings(input: Resource): IdentifyingString[] {
       );
     } else if (isAddress(key, value)) {
       add('address', value['text'], value['line'], value['city'], value['district'], value['postalCode']);
-    } else if (key === 'identifier') {
+    } else if (key === 'identifier' || IDENTIFIERS.has(key)) {
       add('identifier', ...listOf(value).map((one) => one['value']));
     } else if (key === 'telecom') {
       add('telecom', ...listOf(value).map((one) => one['value']));
@@ -74,11 +80,13 @@ export function identifyingStrings(input: Resource): IdentifyingString[] {
       add('display', value);
     } else if (key === 'name' && typeof value === 'string' && 'resourceType' in parent) {
       add('name', value);
+    } else if (key === 'lotNumber') {
+      add('identifier', value);
     } else if (key === 'div') {
       addText(plain(value));
     } else if (key === 'authorString' || (key === 'valueString' && 'url' in parent && parent['url'] !== 'text')) {
       add('name', value);
-    } else if (['text', 'valueString', 'comment', 'description', 'patientInstruction', 'title'].includes(key)) {
+    } else if (TEXTS.has(key)) {
       addText(value);
     }
   });

@@ -15,6 +15,14 @@ const SYSTEMS = {
   participation: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType',
   marital: 'http://terminology.hl7.org/CodeSystem/v3-MaritalStatus',
   contactRole: 'http://terminology.hl7.org/CodeSystem/v2-0131',
+  conditionClinical: 'http://terminology.hl7.org/CodeSystem/condition-clinical',
+  conditionVerification: 'http://terminology.hl7.org/CodeSystem/condition-ver-status',
+  conditionCategory: 'http://terminology.hl7.org/CodeSystem/condition-category',
+  allergyClinical: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical',
+  allergyVerification: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-verification',
+  section: 'http://terminology.hl7.org/CodeSystem/v2-0074',
+  rxnorm: 'http://www.nlm.nih.gov/research/umls/rxnorm',
+  cvx: 'http://hl7.org/fhir/sid/cvx',
 } as const;
 
 /** A resource with the id that its Bundle's `urn:uuid:` address repeats. */

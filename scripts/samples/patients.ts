@@ -1,6 +1,7 @@
 /** Sample patients as R4 Bundles of the shape that Synthea writes, so that whatever reads the one reads the other. */
 import type { Bundle, Patient, Resource } from '@medplum/fhirtypes';
 import { findings } from './findings.ts';
+import { records } from './records.ts';
 import { chanceOf } from './kit.ts';
 import type { Circle, Made } from './kit.ts';
 import { person } from './person.ts';
@@ -11,7 +12,7 @@ export interface SampleOptions {
   readonly seed: number;
   /** How many patients; each is one Bundle. */
   readonly count: number;
-  /** Visits of each patient, 7 Observations each; default 2. */
+  /** Visits of each patient, 7 Observations each, the first with one record of each other clinical type; default 2. */
   readonly visits?: number;
 }
 
@@ -19,7 +20,7 @@ export interface SampleOptions {
  * Makes patients that do not exist.
  *
  * @param options - Seed and size.
- * @returns One transaction Bundle per patient: the Patient, then Encounters, each followed by its Observations.
+ * @returns One transaction Bundle per patient: the Patient, then Encounters, each followed by its Observations, then the rest.
  */
 export function samplePatients({ seed, count, visits = 2 }: SampleOptions): Bundle[] {
   return Array.from({ length: count }, (_, index) => bundleOf(recordOf(seed, index, visits)));
@@ -36,11 +37,17 @@ function recordOf(seed: number, index: number, visits: number): Made[] {
     clinic: `${faker.location.city()} Memorial Clinic`,
     ward: `Room ${faker.string.numeric(3)}, ${faker.person.lastName()} Pavilion`,
   };
-  const records = Array.from({ length: visits }, () => visit(faker, patient, circle)).flatMap(({ encounter, at }) => [
+  const visited = Array.from({ length: visits }, () => visit(faker, patient, circle)).map(({ encounter, at }) => ({
     encounter,
-    ...findings(faker, { patient, encounter, at, circle }),
-  ]);
-  return [patient, ...records];
+    at,
+    results: findings(faker, { patient, encounter, at, circle }),
+  }));
+  const [first] = visited;
+  return [
+    patient,
+    ...visited.flatMap(({ encounter, results }) => [encounter, ...results]),
+    ...(first ? records(faker, { ...first, patient, circle }) : []),
+  ];
 }
 
 function nameOf({ name }: Patient): string {

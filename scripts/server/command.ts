@@ -6,10 +6,11 @@ import { ROOT } from '../deploy/manifest.ts';
  * @param script - The script of package.json.
  * @param args - Its arguments.
  * @param options - Environment in addition to ours, and text for its standard input; secrets go by neither argument.
+ * @param codes - The exit codes that are no failure.
  * @returns What it printed.
- * @throws Error with its output when it exits with another code than 0.
+ * @throws Error with its output when it exits with another code.
  */
-export async function npmRun(script: string, args: readonly string[], options: { readonly env: Readonly<Record<string, string>>; readonly input?: string }): Promise<string> {
+export async function npmRun(script: string, args: readonly string[], options: { readonly env: Readonly<Record<string, string>>; readonly input?: string }, codes: readonly number[] = [0]): Promise<string> {
   const child = spawn('npm', ['run', '--silent', script, '--', ...args], { cwd: ROOT, env: { ...process.env, ...options.env }, shell: process.platform === 'win32' });
   const output: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
@@ -20,7 +21,7 @@ export async function npmRun(script: string, args: readonly string[], options: {
     child.once('close', resolve);
   });
   const text = Buffer.concat(output).toString('utf8');
-  if (code !== 0) {
+  if (code === null || !codes.includes(code)) {
     throw new Error(`npm run ${script} ended with ${code}:\n${text}`);
   }
   return text;

@@ -1,7 +1,7 @@
 /** The story of a consent: what is asked, and what is then seen. Each line is checked; one that is not as told fails. */
 import type { Bundle, Consent, Observation, Patient } from '@medplum/fhirtypes';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { REPLICATED_TYPES } from '../../src/config/policy.ts';
+import { patientSearch, REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { consentToShare } from './consent.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -192,11 +192,8 @@ async function firstNumber(source: Rest, search: string): Promise<Observation> {
 }
 
 async function recordsOf({ source }: Stage, patient: Patient): Promise<number> {
-  const counts = await Promise.all([
-    source.count(`Encounter?subject=Patient/${patient.id}`),
-    source.count(`Observation?subject=Patient/${patient.id}`),
-  ]);
-  return counts.reduce((a, b) => a + b, 1);
+  const counts = await Promise.all(REPLICATED_TYPES.map((type) => source.count(patientSearch(type, `${patient.id}`))));
+  return counts.reduce((a, b) => a + b, 0);
 }
 
 async function copiesOf({ replica }: Stage): Promise<ReadonlyMap<string, number>> {

@@ -23,6 +23,11 @@ export interface Config {
   readonly eraser: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
   readonly key: { readonly version: number; readonly secret: string };
+  /** Under which originals are kept encrypted; undefined when none are. `previous` is the key of the version before. */
+  readonly payloadKey:
+    { readonly version: number; readonly secret: string; readonly previous: string | undefined } | undefined;
+  /** ClientApplications that count as ADMIN. */
+  readonly revealClients: readonly string[];
   readonly sweepOverlapMs: number;
 }
 
@@ -55,6 +60,9 @@ export function load(secrets: Secrets): Loaded {
   if (Boolean(values.get('ERASER_CLIENT_ID')) !== Boolean(values.get('ERASER_CLIENT_SECRET'))) {
     problems.push('ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together');
   }
+  if (values.get('PAYLOAD_KEY') !== undefined && values.get('PAYLOAD_KEY') === values.get('PSEUDONYM_KEY')) {
+    problems.push('PAYLOAD_KEY must not be PSEUDONYM_KEY');
+  }
   return problems.length > 0
     ? { problems }
     : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production) };
@@ -62,6 +70,11 @@ export function load(secrets: Secrets): Loaded {
 
 function build(values: ReadonlyMap<SettingName, string | undefined>, production: boolean): Config {
   const text = (name: SettingName): string => values.get(name) ?? '';
+  const list = (name: SettingName): string[] =>
+    text(name)
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean);
   const base = text('REPLICA_BASE_URL').replace(/\/*$/, '/');
   return {
     syncEnabled: text('SYNC_ENABLED') === 'true',
@@ -82,12 +95,17 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
         : undefined,
     consent: {
       purpose: text('CONSENT_PURPOSE'),
-      actors: text('REPLICA_ACTORS')
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean),
+      actors: list('REPLICA_ACTORS'),
     },
     key: { version: Number(text('PSEUDONYM_KEY_VERSION')), secret: text('PSEUDONYM_KEY') },
+    payloadKey: text('PAYLOAD_KEY')
+      ? {
+          version: Number(text('PAYLOAD_KEY_VERSION')),
+          secret: text('PAYLOAD_KEY'),
+          previous: values.get('PAYLOAD_KEY_PREVIOUS'),
+        }
+      : undefined,
+    revealClients: list('REVEAL_CLIENTS'),
     sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
   };
 }

@@ -1,21 +1,54 @@
 /** The per-type policy of `bots.config.json`: which types are replicated, in which order, and where they name their patient. */
-import type { Encounter, Observation, Patient, Reference, Resource } from '@medplum/fhirtypes';
+import type {
+  AllergyIntolerance,
+  CarePlan,
+  Condition,
+  DiagnosticReport,
+  DocumentReference,
+  Encounter,
+  Immunization,
+  MedicationRequest,
+  Observation,
+  Patient,
+  Procedure,
+  Reference,
+  Resource,
+  ServiceRequest,
+} from '@medplum/fhirtypes';
 import manifest from '../../bots.config.json' with { type: 'json' };
 
 /** The types that can be replicated; each is a row in `bots.config.json` and in the keep-list. */
-export type Replicated = Patient | Encounter | Observation;
+export type Replicated =
+  | Patient
+  | Encounter
+  | Observation
+  | Condition
+  | AllergyIntolerance
+  | ServiceRequest
+  | CarePlan
+  | MedicationRequest
+  | Procedure
+  | Immunization
+  | DiagnosticReport
+  | DocumentReference;
 export type ReplicatedType = Replicated['resourceType'];
 
 interface TypePolicy {
   readonly replicate: boolean;
   /** The search parameter and property that names the patient; `id` for the Patient itself. */
   readonly patientPath: string;
+  /**
+   * The search parameter and property that names one Encounter. A type without one keeps no reference to a copy, only a token: its
+   * records could not be found when the Encounter's copy comes or goes.
+   */
+  readonly encounterPath?: string;
 }
 
 const TYPES: Readonly<Record<string, TypePolicy>> = manifest.policy.types;
 
-/** The profile of de-identification. */
-export const PROFILE = manifest.policy.profile as 'pseudonymised';
+/** The profile of de-identification, and what the deployment drops in addition: `Type.path` of elements. It can only narrow. */
+export const PROFILE = manifest.policy.profile as 'pseudonymised' | 'safe-harbor';
+export const NARROW: readonly string[] = manifest.policy.narrow;
 
 /** The replicated types, parents before children: Patient → Encounter → the rest. */
 export const REPLICATED_TYPES = Object.keys(TYPES).filter(
@@ -41,8 +74,35 @@ export function patientIdOf(resource: Replicated): string | undefined {
   if (path === 'id') {
     return resource.id;
   }
-  const reference = (resource as unknown as Record<string, Reference | undefined>)[path ?? '']?.reference;
-  return /^Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference ?? '')?.[1];
+  return idAt(resource, path, 'Patient');
+}
+
+/**
+ * @param resource - A resource of a replicated type.
+ * @returns The id of the Encounter that it is part of, where its copy refers to the Encounter's.
+ */
+export function encounterIdOf(resource: Replicated): string | undefined {
+  return idAt(resource, TYPES[resource.resourceType]?.encounterPath, 'Encounter');
+}
+
+/**
+ * The searches that find all resources of some Encounters.
+ *
+ * @param encounterIds - The ids of the Encounters.
+ * @returns FHIR-relative URLs without paging parameters, one per type whose copies refer to Encounters.
+ */
+export function encounterSearches(encounterIds: readonly string[]): string[] {
+  const references = encounterIds.map((id) => `Encounter/${id}`).join(',');
+  return REPLICATED_TYPES.flatMap((type) => {
+    const path = TYPES[type]?.encounterPath;
+    return path === undefined ? [] : [`${type}?${path}=${references}`];
+  });
+}
+
+function idAt(resource: Replicated, path: string | undefined, type: 'Patient' | 'Encounter'): string | undefined {
+  const { reference = '' } = (resource as unknown as Record<string, Reference | undefined>)[path ?? ''] ?? {};
+  const id = reference.startsWith(`${type}/`) ? reference.slice(type.length + 1) : '';
+  return /^[A-Za-z0-9.-]{1,64}$/.test(id) ? id : undefined;
 }
 
 /**

@@ -115,6 +115,30 @@ export const SETTINGS = [
     why: 'The version of that key, part of every digest: a new number makes every copy differ.',
   },
   {
+    name: 'PAYLOAD_KEY',
+    kind: 'key',
+    optional: true,
+    why: 'The secret under which originals are kept encrypted in the source, for the bot `reveal`; made like PSEUDONYM_KEY, and another one. Without it none are kept.',
+  },
+  {
+    name: 'PAYLOAD_KEY_VERSION',
+    kind: 'integer',
+    fallback: '1',
+    why: 'The version of that key: a new number with each new key, and originals are encrypted anew when their record is next looked at.',
+  },
+  {
+    name: 'PAYLOAD_KEY_PREVIOUS',
+    kind: 'key',
+    optional: true,
+    why: 'The key of the version before, so that what it encrypted can still be revealed.',
+  },
+  {
+    name: 'REVEAL_CLIENTS',
+    kind: 'references',
+    optional: true,
+    why: 'ClientApplications (comma-separated references) that count as ADMIN: a program has no PractitionerRole.',
+  },
+  {
     name: 'SWEEP_OVERLAP_SECONDS',
     kind: 'integer',
     fallback: '120',

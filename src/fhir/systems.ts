@@ -24,6 +24,12 @@ export interface Systems {
   readonly correlation: string;
   /** Code system of the control resources (Basic) in the source. */
   readonly control: string;
+  /** Extension of a copy: where its encrypted original is (seed §3.1). */
+  readonly encryptedPayload: string;
+  /** Identifier system of encrypted originals, and the root of the URIs that copies know them by. */
+  readonly payload: string;
+  /** Code system of roles in `PractitionerRole.code`: ADMIN, RESEARCHER. */
+  readonly role: string;
   /** Identifier system of bots: the stable name by which they are deployed and called. */
   readonly bot: string;
 }
@@ -46,6 +52,9 @@ export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
     auditDetail: `${namespace}/audit-detail`,
     correlation: `${namespace}/correlation-id`,
     control: `${namespace}/control`,
+    encryptedPayload: `${namespace}/encrypted-payload`,
+    payload: `${namespace}/payload`,
+    role: `${namespace}/role`,
     bot: `${namespace}/bot`,
   };
 }

@@ -13,7 +13,7 @@ import type { Copy } from '../ports.ts';
  */
 export function copiesOf(page: Bundle, systems: Systems): Copy[] {
   return (page.entry ?? []).flatMap(({ resource }) => {
-    const { identifier, subject, encounter } = (resource ?? {}) as Linked;
+    const { identifier, subject, patient, encounter } = (resource ?? {}) as Linked;
     const token = identifier?.find(
       ({ system }) => system === systems.patientToken || system === systems.resourceToken
     )?.value;
@@ -21,7 +21,7 @@ export function copiesOf(page: Bundle, systems: Systems): Copy[] {
       return [];
     }
     const digest = resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code;
-    const references = [subject, encounter].flatMap((reference) => reference?.reference ?? []);
+    const references = [subject, patient, encounter].flatMap((reference) => reference?.reference ?? []);
     return [{ resourceType: resource.resourceType, id: resource.id, token, digest, references }];
   });
 }
@@ -29,6 +29,7 @@ export function copiesOf(page: Bundle, systems: Systems): Copy[] {
 interface Linked {
   readonly identifier?: Identifier[];
   readonly subject?: Reference;
+  readonly patient?: Reference;
   readonly encounter?: Reference;
 }
 

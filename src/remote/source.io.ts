@@ -1,6 +1,6 @@
 /** The source project through the MedplumClient that the platform gives to a bot. */
 import { getStatus } from '@medplum/core';
-import type { MedplumClient } from '@medplum/core';
+import type { MedplumClient, MedplumRequestOptions } from '@medplum/core';
 import type { AuditEvent, Basic, Bundle, OperationOutcome, Task } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
@@ -11,6 +11,9 @@ import { within } from './within.io.ts';
 const TIMEOUT_MS = 15_000;
 /** 20 runs can start at once for one new patient (`platform.md` §2.1); conflicts between them are over in milliseconds. */
 const TRIES = 8;
+
+/** The client hands its options on to `fetch`; their type comes from the DOM, which a bot does not have. */
+type WithHeaders = MedplumRequestOptions & { readonly headers: Readonly<Record<string, string>> };
 
 /**
  * Wraps the bot's own client.
@@ -43,6 +46,21 @@ export function sourceClient(
     }
   }
 
+  /** False when the answer has the status that the caller reckons with. */
+  async function askUnless(expected: number, request: () => Promise<unknown>): Promise<boolean> {
+    return ask(async () => {
+      try {
+        await request();
+        return true;
+      } catch (error) {
+        if (statusOf(error) === expected) {
+          return false;
+        }
+        throw error;
+      }
+    });
+  }
+
   return {
     async read(urls): Promise<readonly Fetched[]> {
       const entry = urls.map((url) => ({ request: { method: 'GET' as const, url } }));
@@ -59,16 +77,45 @@ export function sourceClient(
     async record(event: AuditEvent): Promise<void> {
       await ask(async () => medplum.createResource(event));
     },
-    async ensure(control: Basic): Promise<void> {
-      await ask(async () => medplum.createResourceIfNoneExist(control, conditionOf(control)));
-    },
+    ensure: (control: Basic) => ask(async () => medplum.createResourceIfNoneExist(control, conditionOf(control))),
     async save(control: Basic): Promise<void> {
       await ask(async () => medplum.upsertResource(control, conditionOf(control)));
+    },
+    async replace(control: Basic, versionId: string): Promise<boolean> {
+      const options: WithHeaders = { headers: { 'If-Match': `W/"${versionId}"` } };
+      return askUnless(412, async () => medplum.updateResource(control, options));
+    },
+    async store(content: string, contentType: string, reference: string): Promise<string> {
+      const options = { data: content, contentType, securityContext: { reference } };
+      return `Binary/${(await ask(async () => medplum.createBinary(options))).id}`;
+    },
+    async load(binary: string): Promise<string | undefined> {
+      const { status, text } = await ask(async () => download(medplum, binary));
+      if (status === 200 || status === 404 || status === 410) {
+        return text;
+      }
+      throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
+    },
+    async discard(binary: string): Promise<void> {
+      const [, id = ''] = binary.split('/');
+      await askUnless(404, async () => medplum.deleteResource('Binary', id));
     },
     async schedule(job: Task): Promise<void> {
       await ask(async () => medplum.upsertResource(job, conditionOf(job)));
     },
   };
+}
+
+/** The client reads answers as JSON; a Binary is whatever it is (`platform.md` §9.2, §9.4). */
+async function download(
+  medplum: MedplumClient,
+  binary: string
+): Promise<{ readonly status: number; readonly text?: string }> {
+  const response = await fetch(medplum.fhirUrl(...binary.split('/')).href, {
+    headers: { Authorization: `Bearer ${medplum.getAccessToken() ?? ''}`, Accept: 'application/jose' },
+    redirect: 'error',
+  });
+  return response.ok ? { status: 200, text: await response.text() } : { status: response.status };
 }
 
 function conditionOf(control: Basic | Task): string {

@@ -35,7 +35,7 @@ describe('bad input is named and does not hold back the rest', () => {
     ]);
     expect(ran.report.input).toMatchObject({ files: 3, failed: 2 });
     expect(ran.report.types['Observation']).toMatchObject({ inSource: 7, failed: 0 });
-    expect(ran.copies()).toHaveLength(9);
+    expect(ran.copies()).toHaveLength(18);
   });
 
   test('a missing subject', async () => {
@@ -52,7 +52,7 @@ describe('bad input is named and does not hold back the rest', () => {
     expect(ran.exitCode).toBe(1);
     expect(messages(ran)).toEqual(['was refused by the source: Invalid dateTime format (Observation.effective[x])']);
     expect(JSON.stringify(ran.report)).not.toContain('John');
-    expect(ran.copies()).toHaveLength(8);
+    expect(ran.copies()).toHaveLength(17);
   });
 
   test('10 MB in one resource', async () => {
@@ -61,7 +61,7 @@ describe('bad input is named and does not hold back the rest', () => {
     ]);
     expect(ran.exitCode).toBe(1);
     expect(messages(ran)).toEqual(['is 9.5 MiB large; a Medplum server takes resources of up to 1 MiB']);
-    expect(ran.copies()).toHaveLength(8);
+    expect(ran.copies()).toHaveLength(17);
   });
 });
 
@@ -116,7 +116,7 @@ describe('trouble on the way', () => {
       },
     });
     expect(ran.report.problems).toEqual([]);
-    expect(ran.report.runs['sync-change']).toEqual({ all: 7, failed: 1 });
+    expect(ran.report.runs['sync-change']).toEqual({ all: 16, failed: 1 });
     expect(ran.report.sweep?.put).toBe(3);
     expect(ran.report.types['Observation']).toMatchObject({ inSource: 7, replicated: 7 });
   });

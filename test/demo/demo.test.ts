@@ -5,6 +5,7 @@ import { referencesOf } from '../../scripts/demo/flaws.ts';
 import { identifyingStrings } from '../../scripts/samples/identifying.ts';
 import { leaksIn } from '../../scripts/samples/leaks.ts';
 import { samplePatients } from '../../scripts/samples/patients.ts';
+import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { fileOf, runDemo, tidy } from './kit.ts';
 import type { Ran } from './kit.ts';
 
@@ -26,19 +27,23 @@ describe('a demo with consent', () => {
     expect(ran.text).toContain('withheld by policy');
   });
 
-  test('has copied every patient, visit and finding', () => {
+  test('has copied every patient, visit, finding and what followed', () => {
     const { Patient: patient, Encounter: encounter, Observation: observation } = ran.report.types;
     expect(patient).toMatchObject({ inSource: 3, replicated: 3 });
     expect(encounter).toMatchObject({ inSource: 3, replicated: 3 });
     expect(observation).toMatchObject({ inSource: 21, replicated: 21 });
-    expect(ran.copies()).toHaveLength(27);
+    for (const type of REPLICATED_TYPES.filter((each) => !['Patient', 'Encounter', 'Observation'].includes(each))) {
+      expect({ type, ...ran.report.types[type] }).toMatchObject({ type, inSource: 3, replicated: 3 });
+    }
+    expect(ran.copies()).toHaveLength(27 + 3 * 9);
   });
 
   test('has copies whose references lead to copies', () => {
     const copies = ran.copies();
     const addresses = new Set(copies.map(({ resourceType, id }) => `${resourceType}/${id}`));
     const references = copies.flatMap(referencesOf);
-    expect(references.length).toBe(3 + 2 * 21);
+    // Six of the nine other types refer to the Encounter as well, three only name it by its token.
+    expect(references.length).toBe(3 + 2 * 21 + 3 * (9 + 6));
     expect(references.filter((reference) => !addresses.has(reference))).toEqual([]);
   });
 

@@ -66,6 +66,10 @@ describe('a token that is kept in the source', () => {
         record: () => Promise.reject(new Error('not asked')),
         ensure: () => Promise.reject(new Error('not asked')),
         schedule: () => Promise.reject(new Error('not asked')),
+        replace: () => Promise.reject(new Error('not asked')),
+        store: () => Promise.reject(new Error('not asked')),
+        load: () => Promise.reject(new Error('not asked')),
+        discard: () => Promise.reject(new Error('not asked')),
       },
     };
   }

@@ -25,7 +25,7 @@ describe('sample patients', () => {
 
   test('are valid R4, every resource of them', () => {
     const resources = series.flatMap(({ entry }) => entry?.flatMap(({ resource }) => resource ?? []) ?? []);
-    expect(resources.length).toBe(5 * (1 + 2 * 8));
+    expect(resources.length).toBe(5 * (1 + 2 * 8 + 9));
     for (const resource of resources) {
       expect(() => validateResource(resource)).not.toThrow();
     }

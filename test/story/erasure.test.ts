@@ -1,4 +1,4 @@
-import type { Consent, Patient, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Consent, Patient, Task } from '@medplum/fhirtypes';
 import { afterEach, describe, expect, test } from 'vitest';
 import { consentToShare } from '../../scripts/story/consent.ts';
 import { admit, all, consent, copies, createWorld, expected, held } from '../support/world.ts';
@@ -17,15 +17,25 @@ async function withEraser(isAdmin = true): Promise<World> {
   const eraser = await made.sandbox.replica.createClient('eraser', { admin: isAdmin });
   const { source } = made.sandbox;
   const project = await source.repo.readResource('Project', source.projectId);
-  const secrets = Object.fromEntries(((project as { secret?: { name: string; valueString: string }[] }).secret ?? []).map(({ name, valueString }) => [name, valueString]));
+  const secrets = Object.fromEntries(
+    ((project as { secret?: { name: string; valueString: string }[] }).secret ?? []).map(({ name, valueString }) => [
+      name,
+      valueString,
+    ])
+  );
   await source.setSecrets({ ...secrets, ERASER_CLIENT_ID: eraser.id, ERASER_CLIENT_SECRET: eraser.secret });
   return made;
 }
 
-const consentEvents = async (): Promise<Record<string, string>[]> =>
-  (await all(world.sandbox, 'AuditEvent', 'source'))
-    .filter(({ type }) => (type as { code?: string }).code === 'FHIR_CONSENT')
-    .map(({ entity }) => Object.fromEntries(((entity as { detail?: { type: string; valueString: string }[] }[])[0]?.detail ?? []).map(({ type, valueString }) => [type, valueString])));
+/** What the FHIR_CONSENT events say of their runs, oldest first. */
+const consentEvents = async (): Promise<Record<string, string>[]> => {
+  const events = await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source');
+  return events
+    .filter(({ type }) => type.code === 'FHIR_CONSENT')
+    .map(({ entity }) =>
+      Object.fromEntries((entity?.[0]?.detail ?? []).map(({ type, valueString }) => [type, valueString ?? '']))
+    );
+};
 
 describe('when a consent is revoked', () => {
   test('without eraser credentials the copies are deleted, and the trail says that history remains', async () => {
@@ -36,7 +46,13 @@ describe('when a consent is revoked', () => {
     await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
     await world.settle();
     expect(await copies(world)).toEqual(NONE);
-    expect((await consentEvents()).at(-1)).toMatchObject({ consent: `Consent/${given.id}`, withdrawn: '3', put: '0', history: 'remains', found: '0' });
+    expect((await consentEvents()).at(-1)).toMatchObject({
+      consent: `Consent/${given.id}`,
+      withdrawn: '3',
+      put: '0',
+      history: 'remains',
+      found: '0',
+    });
   });
 
   test('with them search, read and history find nothing, and nobody else is touched', async () => {
@@ -121,7 +137,8 @@ describe('what changes by itself', () => {
     await world.settle();
     await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
     await world.settle();
-    const timers = async (): Promise<string[]> => (await all<Task>(world.sandbox, 'Task', 'source')).map(({ status }) => status);
+    const timers = async (): Promise<string[]> =>
+      (await all<Task>(world.sandbox, 'Task', 'source')).map(({ status }) => status);
     expect(await timers()).toEqual(['requested']);
     await world.sandbox.clock.advance(11 * MINUTE);
     await world.sweep();
@@ -135,7 +152,11 @@ test('a patient who was merged into another leaves the replica', async () => {
   const { patient: survivor } = await admit(world, 'Roe');
   await consent(world, patient);
   await world.settle();
-  await world.sandbox.source.repo.updateResource<Patient>({ ...patient, active: false, link: [{ type: 'replaced-by', other: { reference: `Patient/${survivor.id}` } }] });
+  await world.sandbox.source.repo.updateResource<Patient>({
+    ...patient,
+    active: false,
+    link: [{ type: 'replaced-by', other: { reference: `Patient/${survivor.id}` } }],
+  });
   await world.settle();
   expect(await copies(world)).toEqual(NONE);
 });

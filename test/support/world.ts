@@ -158,17 +158,21 @@ export async function all<T extends Resource>(
   }
 }
 
-/** Copies on the replica by type, as counts. */
+/** Copies on the replica by type, as counts; of the types that no builder here makes, only those that are there. */
 export async function copies(world: World): Promise<Record<string, number>> {
   const counts = await Promise.all(
     REPLICATED_TYPES.map(async (type) => [type, (await all(world.sandbox, type, 'replica')).length] as const)
   );
-  return Object.fromEntries(counts);
+  return Object.fromEntries(
+    counts.filter(([type, count]) => count > 0 || ['Patient', 'Encounter', 'Observation'].includes(type))
+  );
 }
 
 /** What the replica holds, as text: every copy by token, its content in canonical form, references put back to tokens. */
 export async function held(world: World): Promise<string[]> {
-  const resources = (await Promise.all(REPLICATED_TYPES.map((type) => all<Replicated>(world.sandbox, type, 'replica')))).flat();
+  const resources = (
+    await Promise.all(REPLICATED_TYPES.map((type) => all<Replicated>(world.sandbox, type, 'replica')))
+  ).flat();
   const names = new Map(
     resources.map((resource) => [`${resource.resourceType}/${resource.id}`, identifierOf(resource)])
   );

@@ -51,11 +51,11 @@ const isOtherServer = (name: string | undefined): boolean => name !== undefined 
 /** What is missing when the bots' own client may not look, which is as it should be. */
 export const SEE_REPLICA = 'The bots’ own client may not see this, and need not. Give the doctor an admin of the replica’s project: REPLICA_ADMIN_CLIENT_ID and REPLICA_ADMIN_CLIENT_SECRET.';
 
-export function clockSkew({ now, source, replica }: Facts): Judgement {
+export function clockSkew({ source, replica }: Facts): Judgement {
   const clocks = [
-    { name: 'source', date: source.health.date },
-    { name: 'replica', date: replica?.metadata.date },
-  ].flatMap(({ name, date }) => (date === undefined ? [] : [{ name, skew: date - now }]));
+    { name: 'source', skew: source.health.skewMs },
+    { name: 'replica', skew: replica?.metadata.skewMs },
+  ].flatMap(({ name, skew }) => (skew === undefined ? [] : [{ name, skew }]));
   if (clocks.length === 0) {
     return unseen('no server tells its time');
   }
@@ -65,8 +65,7 @@ export function clockSkew({ now, source, replica }: Facts): Judgement {
   if (worst > FAIL_SKEW_MS) {
     return fail(detail, remedy);
   }
-  // The header has whole seconds, and gathering takes some.
-  return worst > WARN_SKEW_MS + 5000 ? warn(detail, remedy) : ok(detail);
+  return worst > WARN_SKEW_MS ? warn(detail, remedy) : ok(detail);
 }
 
 /**
@@ -76,6 +75,10 @@ export function clockSkew({ now, source, replica }: Facts): Judgement {
 export function leakedConnections({ source: { reads } }: Facts): Judgement {
   const slowest = Math.round(Math.max(...reads.map(({ ms }) => ms)));
   const lost = reads.filter(({ status }) => status === 0 || status === 504).length;
+  const refused = reads.find(({ status }) => status !== 0 && status !== 504 && status !== 200);
+  if (refused) {
+    return unseen(`reads of the source: ${refused.problem}`);
+  }
   const look = "Ask the database: select count(*) from pg_stat_activity where state = 'idle in transaction' and now() - state_change > interval '60 s'. More than a few: restart the server; and let nobody send batches with writes.";
   if (lost > 0) {
     return fail(`${lost} of ${reads.length} parallel reads got no answer, or 504`, look);

@@ -35,7 +35,10 @@ export function keysStrong({ secrets, source }: Facts): Judgement {
     : ok(`PSEUDONYM_KEY is strong, version ${text}${kept.length > 0 ? `; kept for reading: ${kept.map((version) => `V${version}`).join(', ')}` : ''}`);
 }
 
-export function placeholderSecrets({ secrets }: Facts): Judgement {
+export function placeholderSecrets({ secrets, source }: Facts): Judgement {
+  if (!source.project) {
+    return unseen('the Project cannot be read');
+  }
   const isProduction = (secrets.ENVIRONMENT ?? secrets.NODE_ENV)?.valueString?.trim() === 'production';
   const names = (SETTINGS as readonly Setting[])
     .filter(({ kind }) => kind === 'secret' || kind === 'text' || kind === 'key' || kind === 'url')

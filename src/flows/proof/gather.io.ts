@@ -23,8 +23,14 @@ const AT_A_TIME = 20;
  * @returns The evidence, or undefined when no patient was ever known under the token.
  * @throws Fault `source-*` when anything cannot be read: a proof of part of it would prove nothing.
  */
-export async function gatherEvidence(source: SourceFhir, systems: Systems, token: string): Promise<Evidence | undefined> {
-  const link = await source.search(`Basic?identifier=${encodeURIComponent(`${systems.patientToken}|${token}`)}&_count=1`);
+export async function gatherEvidence(
+  source: SourceFhir,
+  systems: Systems,
+  token: string
+): Promise<Evidence | undefined> {
+  const link = await source.search(
+    `Basic?identifier=${encodeURIComponent(`${systems.patientToken}|${token}`)}&_count=1`
+  );
   const patient = (link.entry?.[0]?.resource as Basic | undefined)?.subject?.reference;
   if (!patient) {
     return undefined;
@@ -49,7 +55,7 @@ export async function gatherEvidence(source: SourceFhir, systems: Systems, token
 
 async function all<T extends Resource>(source: SourceFhir, first: string): Promise<T[]> {
   const found: Resource[] = [];
-  for (let url: string | undefined = first; url; ) {
+  for (let url: string | undefined = first; url;) {
     const page: Bundle = await source.search(url);
     found.push(...(page.entry ?? []).flatMap(({ resource }) => resource ?? []));
     url = page.link?.find(({ relation }) => relation === 'next')?.url;

@@ -12,7 +12,11 @@ export function pageOf(proof: Proof): string {
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Consent proof</title>',
     '<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid;padding:.3rem;text-align:left}</style>',
     `<h1>${text(proof.patient)}</h1><p>${proof.shared} records were shared, ${proof.erased} of them are erased.</p>`,
-    table('Consents', ['consent', 'version', 'at', 'status'], proof.consents.map((row) => [row.consent, row.version, row.at, row.status])),
+    table(
+      'Consents',
+      ['consent', 'version', 'at', 'status'],
+      proof.consents.map((row) => [row.consent, row.version, row.at, row.status])
+    ),
     table(
       'After each change of consent',
       ['at', 'consent', 'written', 'erased', 'history', 'found afterwards'],
@@ -21,7 +25,16 @@ export function pageOf(proof: Proof): string {
     table(
       'Records',
       ['token', 'first shared', 'last shared', 'under', 'provision', 'erased', 'reason', 'how'],
-      proof.copies.map((row) => [row.token, row.firstSharedAt, row.lastSharedAt, row.under, row.provision, row.erasedAt, row.reason, row.erasure])
+      proof.copies.map((row) => [
+        row.token,
+        row.firstSharedAt,
+        row.lastSharedAt,
+        row.under,
+        row.provision,
+        row.erasedAt,
+        row.reason,
+        row.erasure,
+      ])
     ),
     table('Refusals', ['reason', 'times'], Object.entries(proof.refusals)),
     '</html>',
@@ -35,5 +48,8 @@ function table(title: string, heads: readonly string[], rows: readonly (readonly
 }
 
 function text(cell: Cell): string {
-  return String(cell ?? '').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return String(cell ?? '')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;');
 }

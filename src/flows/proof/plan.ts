@@ -68,7 +68,9 @@ export function proofOf(token: string, evidence: Evidence, systems: Systems): Pr
     patient: token,
     consents: consentRows(evidence.consents, name),
     copies: rows,
-    runs: evidence.events.filter(({ type }) => type.code === 'FHIR_CONSENT').map((event) => runOf(event, name, systems)),
+    runs: evidence.events
+      .filter(({ type }) => type.code === 'FHIR_CONSENT')
+      .map((event) => runOf(event, name, systems)),
     refusals,
     shared: rows.filter(({ firstSharedAt }) => firstSharedAt).length,
     erased: rows.filter(({ erasedAt }) => erasedAt).length,
@@ -129,7 +131,9 @@ const inOrder = (consents: readonly Consent[]): Consent[] =>
 function namesOf(consents: readonly Consent[]): (reference: string) => string {
   const ordered = inOrder(consents);
   const ids = [...new Set(ordered.map(({ id }) => id))];
-  const versions = new Map(ids.map((id) => [id, ordered.filter((one) => one.id === id).map(({ meta }) => meta?.versionId)]));
+  const versions = new Map(
+    ids.map((id) => [id, ordered.filter((one) => one.id === id).map(({ meta }) => meta?.versionId)])
+  );
   return (reference) => {
     const [, id, version] = /^Consent\/([^/]+)(?:\/_history\/(.+))?$/.exec(reference) ?? [];
     const number = ids.indexOf(id) + 1;

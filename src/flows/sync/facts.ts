@@ -1,6 +1,6 @@
 /** What a sync decides on: the state of one patient's record in the source, at one moment. */
 import type { Consent, Patient } from '@medplum/fhirtypes';
-import { patientIdOf } from '../../config/policy.ts';
+import { encounterIdOf, patientIdOf } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
 
 /** A record that may have changed. Only a hint: what counts is what the source holds now. */
@@ -45,15 +45,6 @@ export function hintOf(resource: Replicated): { readonly patientId: string | und
     patientId: patientIdOf(resource),
     hint: { resourceType: resource.resourceType, id: resource.id ?? '', ...(encounterId && { encounterId }) },
   };
-}
-
-/**
- * @param resource - A resource.
- * @returns The id of the Encounter it is part of.
- */
-export function encounterIdOf(resource: Replicated): string | undefined {
-  const reference = 'encounter' in resource ? resource.encounter?.reference : undefined;
-  return /^Encounter\/([A-Za-z0-9.-]{1,64})$/.exec(reference ?? '')?.[1];
 }
 
 /**

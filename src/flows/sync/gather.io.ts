@@ -1,10 +1,10 @@
 /** Reads what a sync decides on, in one batch. */
 import type { Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
-import { isReplicated } from '../../config/policy.ts';
+import { encounterIdOf, isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
-import { encounterIdOf, keyOf } from './facts.ts';
+import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 
 /** Where to read. */

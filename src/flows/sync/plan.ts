@@ -1,6 +1,6 @@
 /** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
 import type { Resource } from '@medplum/fhirtypes';
-import { PROFILE, patientIdOf } from '../../config/policy.ts';
+import { NARROW, PROFILE, patientIdOf } from '../../config/policy.ts';
 import type { ReplicatedType } from '../../config/policy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
@@ -100,6 +100,7 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
     keys: rules.keys,
     systems: rules.config.systems,
     profile: PROFILE,
+    narrow: NARROW,
     at: rules.at,
     patient: facts.patient,
     replicated: new Set(parents.map(({ reference }) => `${reference}`)),

@@ -34,5 +34,5 @@ export function searchesOf(targets: readonly Target[]): string[] {
 
 function searchOf(resourceType: string, targets: readonly Target[]): string {
   const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
-  return `${resourceType}?identifier=${tokens}&_fields=identifier,meta,subject,encounter&_count=1000`;
+  return `${resourceType}?identifier=${tokens}&_fields=identifier,meta,subject,patient,encounter&_count=1000`;
 }

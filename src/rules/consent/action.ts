@@ -4,7 +4,7 @@ import { codesOf } from './coding.ts';
 import type { Kind, Truth } from './three-valued.ts';
 import { some } from './three-valued.ts';
 
-const CONSENT_ACTION = 'http://terminology.hl7.org/CodeSystem/consentaction';
+export const CONSENT_ACTION = 'http://terminology.hl7.org/CodeSystem/consentaction';
 
 /** Requested action → listed actions that meet it. */
 const MET_BY: Readonly<Record<string, readonly string[]>> = { access: ['access', 'correct'] };

@@ -86,8 +86,13 @@ function rootType({ provision }: Consent): Kind | undefined {
   return provision?.type === 'permit' || provision?.type === 'deny' ? provision.type : undefined;
 }
 
-/** OPTIN* and OPTOUT*; both at once, or OPTINR without the restriction it announces, is no policy that we understand. */
-function policyOf({ policyRule, provision }: Consent): Kind | undefined {
+/**
+ * The policy of a Consent, OPTIN* or OPTOUT*.
+ *
+ * @param consent - The Consent.
+ * @returns Undefined for both at once, or OPTINR without the restriction that it announces: no policy that we understand.
+ */
+export function policyOf({ policyRule, provision }: Consent): Kind | undefined {
   const codes = codesOf(policyRule?.coding, V3_ACT_CODE);
   const isOptIn = codes.some((code) => code.startsWith('OPTIN'));
   const isOptOut = codes.some((code) => code.startsWith('OPTOUT'));
@@ -95,11 +100,23 @@ function policyOf({ policyRule, provision }: Consent): Kind | undefined {
   return isOptIn === isOptOut || isUnseenRestriction ? undefined : isOptIn ? 'permit' : 'deny';
 }
 
-function hasConditions(root: ConsentProvision): boolean {
+/**
+ * Whether a provision states a condition.
+ *
+ * @param root - The provision.
+ * @returns False if it has a type and nested provisions at most.
+ */
+export function hasConditions(root: ConsentProvision): boolean {
   return DIMENSIONS.some((dimension) => states(root, dimension));
 }
 
-function isBare(root: ConsentProvision): boolean {
+/**
+ * Whether a provision says nothing but when.
+ *
+ * @param root - The provision.
+ * @returns True if it has a type and a period at most.
+ */
+export function isBare(root: ConsentProvision): boolean {
   const { period: _period, ...rest } = root;
   return !hasConditions(rest) && !root.provision?.length;
 }

@@ -39,9 +39,10 @@ function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Trut
       return [resource.resourceType, 'Resource', 'DomainResource'].includes(code!);
     case 'urn:ietf:rfc:3986':
       // Every resource conforms to the definition of its type, whether it says so or not.
-      return [`http://hl7.org/fhir/StructureDefinition/${resource.resourceType}`, ...(resource.meta?.profile ?? [])].some(
-        (profile) => profile.replace(/\|.*$/, '') === code
-      );
+      return [
+        `http://hl7.org/fhir/StructureDefinition/${resource.resourceType}`,
+        ...(resource.meta?.profile ?? []),
+      ].some((profile) => profile.replace(/\|.*$/, '') === code);
     case 'urn:ietf:bcp:13':
       return facts.contentTypes.includes(mediaType(code!));
     default:

@@ -9,7 +9,7 @@ import { isResearch } from './purpose.ts';
 import { targetOf } from './reference.ts';
 import { V3_ACT_REASON } from '../../fhir/systems.ts';
 
-const SCOPE = 'http://terminology.hl7.org/CodeSystem/consentscope';
+export const SCOPE = 'http://terminology.hl7.org/CodeSystem/consentscope';
 const CATEGORY = 'http://terminology.hl7.org/CodeSystem/consentcategorycodes';
 
 /** Notices, advance directives and orders: not consents to share. */
@@ -59,7 +59,13 @@ function givenAt({ dateTime }: Consent, { utcOffsetMinutes }: Inquiry): ReturnTy
   return spanOf(dateTime, utcOffsetMinutes);
 }
 
-function isNeverPermitting(consent: Consent): boolean {
+/**
+ * Whether all categories are notices, advance directives or orders.
+ *
+ * @param consent - The Consent.
+ * @returns True if it can never permit; its denial counts (rule 6).
+ */
+export function isNeverPermitting(consent: Consent): boolean {
   const codings = codingsOf(consent.category);
   const others = codings.filter((coding) => !codesOf([coding], SCOPE).length);
   return (

@@ -6,7 +6,7 @@
  */
 
 /** Grammars by which the codes of large systems are checked; `codings.ts` holds them. */
-export type Grammar = 'loinc' | 'sct' | 'digits' | 'icd10' | 'icd9' | 'cpt' | 'hcpcs' | 'two-digits';
+export type Grammar = 'loinc' | 'sct' | 'digits' | 'icd10' | 'icd9' | 'cpt' | 'hcpcs' | 'ndc' | 'nucc' | 'two-digits';
 
 export interface CodeSystemRow {
   readonly system: string;
@@ -16,7 +16,8 @@ export interface CodeSystemRow {
   readonly below?: string;
 }
 
-const HL7 = 'http://terminology.hl7.org/CodeSystem/';
+/** Where HL7 publishes its own code systems. */
+export const HL7 = 'http://terminology.hl7.org/CodeSystem/';
 
 export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
   { system: 'http://loinc.org', grammar: 'loinc' },
@@ -45,6 +46,26 @@ export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
   { system: `${HL7}v2-0092` },
   { system: `${HL7}participant-type` },
   { system: `${HL7}referencerange-meaning` },
+  { system: 'http://hl7.org/fhir/sid/ndc', grammar: 'ndc' },
+  { system: `${HL7}condition-clinical` },
+  { system: `${HL7}condition-ver-status` },
+  { system: `${HL7}condition-category` },
+  { system: 'http://hl7.org/fhir/us/core/CodeSystem/condition-category', codes: 'health-concern' },
+  { system: `${HL7}allergyintolerance-clinical` },
+  { system: `${HL7}allergyintolerance-verification` },
+  { system: `${HL7}v2-0074` },
+  { system: `${HL7}medicationrequest-category` },
+  { system: `${HL7}medicationrequest-course-of-therapy` },
+  { system: `${HL7}v3-substanceAdminSubstitution` },
+  { system: `${HL7}dose-rate-type` },
+  { system: `${HL7}v3-ActReason`, codes: 'IMMUNE|MEDPREC|OSTOCK|PATOBJ' },
+  { system: `${HL7}immunization-subpotent-reason` },
+  { system: 'http://hl7.org/fhir/us/core/CodeSystem/careplan-category', codes: 'assess-plan' },
+  { system: 'http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category', codes: 'clinical-note' },
+  { system: `${HL7}organization-type` },
+  { system: `${HL7}location-physical-type` },
+  { system: `${HL7}v2-0360`, codes: 'CNM|CNP|CNS|DO|MD|NP|PA|PharmD|RPH' },
+  { system: 'http://nucc.org/provider-taxonomy', grammar: 'nucc' },
 ];
 
 /** Codes of LOINC that ask for an identifier, a name, an address, a contact or a birth date: their value never leaves. */

@@ -4,7 +4,8 @@ import type { Grammar } from './code-systems.ts';
 import { CODE_SYSTEMS } from './tables.generated.ts';
 
 export const LOINC = 'http://loinc.org';
-export const DATA_ABSENT_REASON = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
+const HL7 = 'http://terminology.hl7.org/CodeSystem/';
+export const DATA_ABSENT_REASON = `${HL7}data-absent-reason`;
 export const DATA_ABSENT_EXTENSION = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
 
 type Check = (code: string) => boolean;
@@ -19,11 +20,14 @@ const GRAMMARS: Readonly<Record<Grammar, Check>> = {
   icd9: (code) => /^(?:\d{3}|[VE]\d{2,3})(?:\.\d{1,2})?$/.test(code),
   cpt: (code) => /^\d{4}[0-9AFTU]$/.test(code),
   hcpcs: (code) => /^[A-V]\d{4}$/.test(code),
+  ndc: (code) => /^(?:\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11})$/.test(code),
+  nucc: (code) => /^\d{3}[0-9A-Z]{6}X$/.test(code),
   'two-digits': (code) => /^\d\d$/.test(code),
 };
 
 const CHECKS: ReadonlyMap<string, Check> = new Map(
-  Object.entries(CODE_SYSTEMS).map(([system, codes]) => {
+  Object.entries(CODE_SYSTEMS).map(([name, codes]) => {
+    const system = name.replace('@', HL7);
     if (codes.startsWith('~')) return [system, GRAMMARS[codes.slice(1) as Grammar]];
     const known = new Set(codes.split('|'));
     return [system, (code: string): boolean => known.has(code)];

@@ -1,5 +1,5 @@
 /**
- * Shifting FHIR dates.
+ * Shifting FHIR dates, or cutting them to their years.
  *
  * Instants move by a constant number of milliseconds, so the intervals between them stay exact and their time of day does not.
  * Dates without a time move by the whole days in it. A date and an instant of the same day therefore agree to within one day
@@ -10,7 +10,11 @@ import type { PatientKeys } from './keys.ts';
 /** The FHIR primitive of the position: an instant may not be partial, a date has no time. */
 export type DateKind = 'date' | 'dateTime' | 'instant';
 
-type Shift = Pick<PatientKeys, 'shiftDays' | 'shiftMs' | 'shifted'>;
+/** How the dates of one patient leave: shifted, or as years. */
+export interface DateRule extends Pick<PatientKeys, 'shiftDays' | 'shiftMs' | 'shifted'> {
+  /** When given, only years leave, and only those after this one. */
+  readonly yearsAfter?: number;
+}
 
 const DAY_MS = 86_400_000;
 const SHAPE =
@@ -21,10 +25,10 @@ const SHAPE =
  *
  * @param value - As it stands in the source; anything that is no valid value of the kind gives undefined.
  * @param kind - The primitive type of the position.
- * @param shift - The patient's shift.
+ * @param shift - The patient's shift, or that only years may leave: then there are no instants, which have to be full.
  * @returns The shifted value; instants in UTC, so that the zone does not tell the place.
  */
-export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string | undefined {
+export function shiftDate(value: unknown, kind: DateKind, shift: DateRule): string | undefined {
   if (typeof value !== 'string' || value.length > 40) return undefined;
   const known = kind === 'date' ? undefined : shift.shifted?.get(value);
   if (known !== undefined) return known;
@@ -34,6 +38,7 @@ export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string 
   const month = part[2] === undefined ? 7 : Number(part[2]);
   const day = part[3] === undefined ? (part[2] === undefined ? 2 : 15) : Number(part[3]);
   if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
+  if (shift.yearsAfter !== undefined) return kind !== 'instant' && year > shift.yearsAfter ? part[1] : undefined;
   if (part[4] === undefined) {
     const length = part[3] !== undefined ? 10 : part[2] !== undefined ? 7 : 4;
     return iso(utc(year, month, day) + shift.shiftDays * DAY_MS)?.slice(0, length);
@@ -57,7 +62,7 @@ export function shiftDate(value: unknown, kind: DateKind, shift: Shift): string 
 export function shiftPeriod(
   start: unknown,
   end: unknown,
-  shift: Shift
+  shift: DateRule
 ): { readonly start: string | undefined; readonly end: string | undefined } {
   const from = shiftDate(start, 'dateTime', shift);
   const to = shiftDate(end, 'dateTime', shift);
@@ -67,7 +72,7 @@ export function shiftPeriod(
   return { start: cutAndShift(start, length, shift), end: cutAndShift(end, length, shift) };
 }
 
-function cutAndShift(value: unknown, length: number, shift: Shift): string | undefined {
+function cutAndShift(value: unknown, length: number, shift: DateRule): string | undefined {
   return shiftDate(String(value).slice(0, length), 'dateTime', shift);
 }
 

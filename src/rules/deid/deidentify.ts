@@ -4,21 +4,28 @@ import { canonical } from '../../fhir/canonical.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
 import { seal } from '../../fhir/sealed.ts';
 import { V3_OBSERVATION_VALUE } from '../../fhir/systems.ts';
+import { birthYear, isOver89 } from './ages.ts';
+import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
 import { completeObservation } from './observation.ts';
 import type { DeidContext, Pass } from './pass.ts';
 import { completePatient } from './patient.ts';
 import { policyVersion } from './policy-version.ts';
+import type { Policy } from './policy-version.ts';
 import type { DeidReason } from './reasons.ts';
 import { residue } from './residue.ts';
 import type { PatientFacts } from './sweep.ts';
 import { factsOf } from './sweep.ts';
-import { TABLE_OF } from './tables.ts';
+import { placeOf } from './place.ts';
+import { tablesWithout } from './tables.ts';
 import type { Draft, Fields } from './walk.ts';
 import { walkResource } from './walk.ts';
 
-export type { DeidContext } from './pass.ts';
+export type { DeidContext, Profile } from './pass.ts';
 export type { DeidReason } from './reasons.ts';
+
+/** The stubs, and whether they can have several addresses. */
+const PLACES: Readonly<Record<string, boolean>> = { Practitioner: true, Organization: true, Location: false };
 
 /** A sealed copy, or why there is none. */
 export type Deidentified<R extends Resource = Resource> =
@@ -43,14 +50,15 @@ export function deidentify<R extends Resource>(resource: R, context: DeidContext
  */
 export function deidentifier(context: DeidContext): <R extends Resource>(resource: R) => Deidentified<R> {
   let facts: PatientFacts | undefined;
+  const transform = transformer(context);
   return <R extends Resource>(resource: R): Deidentified<R> => {
-    const draft = transform(resource, context);
+    const draft = transform(resource);
     if (typeof draft === 'string') return { ok: false, reason: draft };
-    const { keys, systems, patient } = context;
+    const { keys, systems, profile, at, patient } = context;
     facts ??= factsOf(patient);
     // A Patient may be a later version of the context's: its own new name counts.
     const own = resource.resourceType === 'Patient' ? factsOf(resource) : facts;
-    const hit = residue(draft, { keys, systems, facts: own, source: resource });
+    const hit = residue(draft, { keys, systems, profile, at, facts: own, source: resource });
     if (hit) return { ok: false, reason: hit };
     return { ok: true, sealed: label<R>(draft, context) };
   };
@@ -61,18 +69,18 @@ export function deidentifier(context: DeidContext): <R extends Resource>(resourc
  *
  * @param content - The copy; its `id` and `meta` do not count.
  * @param keys - The patient's keys.
- * @param profile - The named profile.
+ * @param policy - The named profile, and what it was narrowed by.
  * @returns For example `p1p6d270523.k1.…`.
  */
-export function contentDigest(content: Fields, keys: PatientKeys, profile: DeidContext['profile']): string {
+export function contentDigest(content: Fields, keys: PatientKeys, policy: Policy): string {
   const rest: Draft = { ...content };
   delete rest['id'];
   delete rest['meta'];
-  return digestOf(rest, keys, profile);
+  return digestOf(rest, keys, policy);
 }
 
-function digestOf(content: Fields, keys: PatientKeys, profile: DeidContext['profile']): string {
-  return `${policyVersion(profile)}.k${String(keys.version)}.${keys.digest(canonical(content))}`;
+function digestOf(content: Fields, keys: PatientKeys, policy: Policy): string {
+  return `${policyVersion(policy)}.k${String(keys.version)}.${keys.digest(canonical(content))}`;
 }
 
 /**
@@ -83,10 +91,33 @@ function digestOf(content: Fields, keys: PatientKeys, profile: DeidContext['prof
  * @returns The copy without meta, or why there is none.
  */
 export function transform(resource: Resource, context: DeidContext): Draft | DeidReason {
+  return transformer(context)(resource);
+}
+
+/** The transform for many resources of one patient. */
+function transformer(context: DeidContext): (resource: Resource) => Draft | DeidReason {
+  const tables = tablesWithout(context.narrow);
+  const dates = dateRule(context);
+  return (resource) => transformOne(resource, { context, dates }, tables);
+}
+
+/**
+ * Safe Harbor allows the years of dates, but none that shows an age over 89: what happened ninety years ago to somebody who lives, or
+ * whose age is not known.
+ */
+function dateRule({ keys, profile, patient, at }: DeidContext): DateRule {
+  if (profile === 'pseudonymised') return keys;
+  const { birthDate, deceasedDateTime } = patient;
+  const isYoung = birthYear(birthDate) > 0 && !isOver89(String(birthDate), deceasedDateTime, at);
+  return { shiftDays: 0, shiftMs: 0, yearsAfter: isYoung ? 0 : Number(at.slice(0, 4)) - 90 };
+}
+
+function transformOne(resource: Resource, pass: Pass, tables: ReturnType<typeof tablesWithout>): Draft | DeidReason {
+  const { context } = pass;
   const source = resource as unknown as Fields;
   if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return 'malformed';
   const { resourceType, id } = source;
-  const table = typeof resourceType === 'string' ? TABLE_OF.get(resourceType) : undefined;
+  const table = typeof resourceType === 'string' ? tables.get(resourceType) : undefined;
   if (typeof resourceType !== 'string' || !table) return 'unsupported-type';
   if (typeof id !== 'string' || id === '' || typeof context.patient.id !== 'string') return 'malformed';
   if (source['implicitRules'] !== undefined) return 'implicit-rules';
@@ -94,15 +125,21 @@ export function transform(resource: Resource, context: DeidContext): Draft | Dei
   // `focus` says that the content is about a donor, a fetus or a thing: dropped, it would read as about the patient.
   if (source['focus'] !== undefined) return 'other-focus';
 
-  const pass: Pass = { context };
   const draft: Draft = { resourceType, identifier: [ownIdentifier(resourceType, id, context)] };
   const isWhole = walkResource(draft, source, table, pass);
   if (pass.refused) return pass.refused;
-  if (!isWhole) return 'required-element';
   if (table.subject !== undefined && draft[table.subject] === undefined) return 'no-subject';
+  if (!isWhole) return 'required-element';
+  if (Object.hasOwn(PLACES, resourceType)) putState(draft, source);
   if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
   if (resourceType === 'Observation') completeObservation(draft, source);
   return draft;
+}
+
+/** Of a person or place that is not the patient, the state is known and no more. */
+function putState(draft: Draft, source: Fields): void {
+  const state = placeOf(source['address'])?.state;
+  if (state !== undefined) draft['address'] = PLACES[String(draft['resourceType'])] ? [{ state }] : { state };
 }
 
 function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext): Draft {
@@ -113,7 +150,7 @@ function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext)
 
 /** Only here, after the proof, is a copy labelled PSEUDED. */
 function label<R extends Resource>(draft: Draft, context: DeidContext): Sealed<R> {
-  const digest = digestOf(draft, context.keys, context.profile);
+  const digest = digestOf(draft, context.keys, context);
   draft['meta'] = {
     security: [{ system: V3_OBSERVATION_VALUE, code: 'PSEUDED' }],
     tag: [{ system: context.systems.digest, code: digest }],

@@ -30,6 +30,7 @@ export interface PatientKeys {
 }
 
 const SALT = 'medplum-consent-sync/deid';
+const CROSSWALK_SALT = 'medplum-consent-sync/crosswalk';
 
 const DAY_MS = 86_400_000;
 /** Three whole days less the half day of the time shift still clear any time zone: nothing after birth lands on the birth date. */
@@ -45,9 +46,32 @@ const SHIFT_RANGE_DAYS = 365;
  * @throws RangeError - With the constant message `deid key refused: <problem>` when the secret will not do.
  */
 export function patientKeys(key: ProjectKey, patientId: string): PatientKeys {
+  return keysFrom(SALT, key, patientId);
+}
+
+/**
+ * The keys of one patient for `safe-harbor`, from a random number of the patient's own that only the source holds: its crosswalk.
+ *
+ * 45 CFR 164.514(c)(1) forbids a re-identification code that is "derived from or related to information about the individual", and (2)
+ * forbids to disclose the mechanism. Under a project key all codes of all patients are a function of their record ids and one secret. Here
+ * the secret is made by chance for this patient, says nothing about anybody, is never sent, and is all that makes a code what it is:
+ * whoever does not hold it cannot tell the codes from random ones (HMAC is a pseudorandom function, RFC 2104), not even with every record
+ * id at hand; deleting it is forgetting the crosswalk. The record's id only tells one code of the patient from the next, so that the source
+ * need not write down a random number for each record.
+ *
+ * @param secret - 32 random bytes as hex, made once and kept in the patient's link.
+ * @param patientId - The logical id of the source Patient.
+ * @returns The patient's keys; their version is 0, since a crosswalk is renewed for one patient and not by generation.
+ * @throws RangeError - With the constant message `deid key refused: <problem>` when the secret will not do.
+ */
+export function crosswalkKeys(secret: string, patientId: string): PatientKeys {
+  return keysFrom(CROSSWALK_SALT, { version: 0, secret }, patientId);
+}
+
+function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys {
   const problem = checkKey(key.secret);
   if (problem) throw new RangeError(`deid key refused: ${problem}`);
-  const prk = hkdfExtract(SALT, key.secret);
+  const prk = hkdfExtract(salt, key.secret);
   // A NUL cannot occur in an id (FHIR R4 §2.24.0.1), so no two (purpose, patient) pairs share an info.
   const derive = (purpose: string): ReturnType<typeof hkdfExpand> => hkdfExpand(prk, `${purpose}\u0000${patientId}`);
   const tokenKey = createSecretKey(derive('token'));

@@ -1,5 +1,6 @@
 /** What an Observation's code says about its value: ages, identities, and values of unknown meaning. */
 import type { CodeableConcept, Quantity, Range } from '@medplum/fhirtypes';
+import { agedQuantity, agedRange } from './ages.ts';
 import { DATA_ABSENT_REASON, LOINC } from './codings.ts';
 import { UCUM } from './quantities.ts';
 import { AGE_LOINC, IDENTITY_LOINC } from './tables.generated.ts';
@@ -7,16 +8,6 @@ import type { Draft, Fields } from './walk.ts';
 
 const AGES: ReadonlySet<string> = new Set(AGE_LOINC.split('|'));
 const IDENTITIES: ReadonlySet<string> = new Set(IDENTITY_LOINC.split('|'));
-
-/** UCUM units of time in years; an age in anything else counts as years. */
-const YEARS: Readonly<Record<string, number>> = {
-  a: 1,
-  mo: 1 / 12,
-  wk: 7 / 365.25,
-  d: 1 / 365.25,
-  h: 1 / 8766,
-  min: 1 / 525_960,
-};
 
 /**
  * Completes an Observation.
@@ -83,21 +74,4 @@ function aggregateAge(draft: Draft, name: string): void {
   else if (name === 'valueInteger') draft[name] = Math.min(value as number, 90);
   else if (name === 'valueRange') draft[name] = agedRange(value as Range);
   else if (name !== 'valueCodeableConcept' && name !== 'valueBoolean') delete draft[name];
-}
-
-function agedQuantity(quantity: Quantity): Quantity {
-  return years(quantity) < 90 ? quantity : { value: 90, comparator: '>=', unit: 'a', system: UCUM, code: 'a' };
-}
-
-/** Ends over 89 become 90, without a comparator, which a SimpleQuantity has not. */
-function agedRange(range: Range): Range {
-  const cap = (end: Quantity | undefined): Quantity | undefined =>
-    end && (years(end) < 90 ? end : { value: 90, unit: 'a', system: UCUM, code: 'a' });
-  const low = cap(range.low);
-  const high = cap(range.high);
-  return { ...(low && { low }), ...(high && { high }) };
-}
-
-function years(quantity: Quantity): number {
-  return Math.abs(quantity.value ?? 0) * (YEARS[quantity.code ?? 'a'] ?? 1);
 }

@@ -1,15 +1,23 @@
 /** What one run of the transform carries along. */
 import type { Patient } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
+import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
 import type { DeidReason } from './reasons.ts';
+
+/**
+ * - `pseudonymised`: dates shifted by an interval of the patient's own, the birth year as a band of five. Not Safe Harbor.
+ * - `safe-harbor`: 45 CFR 164.514(b)(2): years only, state and ZIP3. Its keys have to come from `crosswalkKeys`.
+ */
+export type Profile = 'pseudonymised' | 'safe-harbor';
 
 /** Everything that is the same for all data of one patient. */
 export interface DeidContext {
   readonly keys: PatientKeys;
   readonly systems: Systems;
-  /** `safe-harbor` will be the other one. */
-  readonly profile: 'pseudonymised';
+  readonly profile: Profile;
+  /** `Type.path` of elements that do not leave although the profile would let them. */
+  readonly narrow?: readonly string[];
   /** The instant at which ages count. */
   readonly at: string;
   /** The source Patient: for the subject check, the birth date and the sweep. */
@@ -21,5 +29,6 @@ export interface DeidContext {
 /** One resource on its way; `refused` is set by whatever finds that it may not go. */
 export interface Pass {
   readonly context: DeidContext;
+  readonly dates: DateRule;
   refused?: DeidReason;
 }

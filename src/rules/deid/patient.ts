@@ -1,17 +1,18 @@
 /** The elements of the replica Patient that are made rather than kept. */
 import type { Patient } from '@medplum/fhirtypes';
+import { birthYear, isOver89 } from './ages.ts';
 import { masked } from './codings.ts';
 import type { DeidContext } from './pass.ts';
+import { placeOf } from './place.ts';
 import { LANGUAGES } from './tables.generated.ts';
 import type { Draft } from './walk.ts';
 
 const BAND_YEARS = 5;
-const OLDEST_AGE = 89;
 const BCP_47 = 'urn:ietf:bcp:47';
 const KNOWN_LANGUAGES: ReadonlySet<string> = new Set(LANGUAGES.split('|'));
 
 /**
- * Adds name, birth year band, death and languages to a replica Patient.
+ * Adds name, birth year, death, place and languages to a replica Patient.
  *
  * @param draft - What the walk kept.
  * @param source - The source Patient.
@@ -21,34 +22,38 @@ const KNOWN_LANGUAGES: ReadonlySet<string> = new Set(LANGUAGES.split('|'));
 export function completePatient(draft: Draft, source: Patient, context: DeidContext): Draft {
   const code = context.keys.patientToken.slice(3, 6).toUpperCase();
   draft['name'] = [{ text: `Patient [${code}]`, family: '***', given: ['***'] }];
-  Object.assign(draft, birth(source, context.at));
+  if (isWanted('birthDate', context)) Object.assign(draft, birth(source, context));
   // A death whose date cannot be shifted is still a death.
-  if (source.deceasedDateTime !== undefined && draft['deceasedDateTime'] === undefined) draft['deceasedBoolean'] = true;
-  const communication = languages(source.communication);
+  if (
+    source.deceasedDateTime !== undefined &&
+    draft['deceasedDateTime'] === undefined &&
+    isWanted('deceasedBoolean', context)
+  )
+    draft['deceasedBoolean'] = true;
+  if (context.profile === 'safe-harbor' && isWanted('address', context)) {
+    const place = placeOf(source.address);
+    if (place) draft['address'] = [place];
+  }
+  const communication = isWanted('communication', context) ? languages(source.communication) : [];
   if (communication.length > 0) draft['communication'] = communication;
   return draft;
 }
 
-/**
- * The year of birth, down to a multiple of five. Whoever is over 89 at `at` (or was, at death) has no year at all but the mark
- * `masked`, which is the one category "90 or older" of 45 CFR 164.514(b)(2)(i)(C): any year, even a band, would show the age.
- */
-function birth(source: Patient, at: string): Draft {
-  const birthDate = source.birthDate;
-  const year =
-    typeof birthDate === 'string' && /^\d{4}(-\d\d){0,2}$/.test(birthDate) ? Number(birthDate.slice(0, 4)) : 0;
-  if (year < 1000) return birthDate === undefined ? {} : { _birthDate: masked() };
-  if (isOver89(birthDate as string, source.deceasedDateTime, at)) return { _birthDate: masked() };
-  return { birthDate: String(year - (year % BAND_YEARS)) };
+/** What is made here can be narrowed away like what is kept. */
+function isWanted(name: string, { narrow }: DeidContext): boolean {
+  return narrow?.includes(`Patient.${name}`) !== true;
 }
 
-/** Compares calendar days as text. Unknown parts count as the earliest, and a day is given for time zones: doubt makes older. */
-function isOver89(birthDate: string, died: unknown, at: string): boolean {
-  const end = typeof died === 'string' && /^\d{4}-\d\d-\d\d/.test(died) && died < at ? died : at;
-  const time = Date.parse(end.slice(0, 10));
-  const dayAfter = Number.isFinite(time) ? new Date(time + 86_400_000).toISOString().slice(0, 10) : '9999-12-31';
-  const day = `${birthDate}-01-01`.slice(0, 10);
-  return `${String(Number(day.slice(0, 4)) + OLDEST_AGE + 1).padStart(4, '0')}${day.slice(4)}` <= dayAfter;
+/**
+ * The year of birth: in `pseudonymised` down to a multiple of five, in `safe-harbor` as it is. Whoever is over 89 at `at` (or was, at
+ * death) has no year at all but the mark `masked`, which is the one category "90 or older": any year, even a band, would show the age.
+ */
+function birth(source: Patient, { at, profile }: DeidContext): Draft {
+  const { birthDate, deceasedDateTime } = source;
+  const year = birthYear(birthDate);
+  if (year === 0) return birthDate === undefined ? {} : { _birthDate: masked() };
+  if (isOver89(birthDate as string, deceasedDateTime, at)) return { _birthDate: masked() };
+  return { birthDate: String(profile === 'safe-harbor' ? year : year - (year % BAND_YEARS)) };
 }
 
 /** A language without region or script, and only one of the common ones (R4 value set `languages`): a rare one identifies. */

@@ -5,6 +5,7 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import type { PatientKeys } from './keys.ts';
+import type { Profile } from './pass.ts';
 import type { DeidReason } from './reasons.ts';
 import type { PatientFacts } from './sweep.ts';
 import { isVocabulary, sweep, sweepNumber, sweepToken } from './sweep.ts';
@@ -13,6 +14,9 @@ import { isVocabulary, sweep, sweepNumber, sweepToken } from './sweep.ts';
 export interface Evidence {
   readonly keys: PatientKeys;
   readonly systems: Systems;
+  readonly profile: Profile;
+  /** The instant at which ages count. */
+  readonly at: string;
   /** The source resource: the only place that an outgoing date may come from. */
   readonly source: Resource;
   readonly facts: PatientFacts;
@@ -23,14 +27,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Elements that hold names, places, contacts or text in every FHIR type; none is in a copy. */
 const FORBIDDEN: ReadonlySet<string> = new Set(
-  'id|display|div|telecom|address|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueString|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider'.split(
+  'id|display|div|telecom|address|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider|recorder|asserter|requester|custodian|authenticator|location|manufacturer|careTeam|onBehalfOf|lotNumber|series|documentType|progress|requisition|groupIdentifier|masterIdentifier|alias|position|securityLabel|expirationDate|hash|url|instantiatesUri|instantiatesCanonical'.split(
     '|'
   )
 );
 
 const TOKEN = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
 const PUBLIC_SYSTEM =
-  /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.nubc\.org\/patient-discharge|hl7\.org\/fhir\/sid\/[a-z0-9-]{3,12}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
+  /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.nubc\.org\/patient-discharge|nucc\.org\/provider-taxonomy|hl7\.org\/fhir\/(?:sid|us\/core\/CodeSystem)\/[a-z0-9-]{3,40}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
 const COMMON_SYSTEMS: ReadonlySet<string> = new Set([
   'http://loinc.org',
   'http://snomed.info/sct',
@@ -38,13 +42,14 @@ const COMMON_SYSTEMS: ReadonlySet<string> = new Set([
   'http://terminology.hl7.org/CodeSystem/observation-category',
 ]);
 const MASK_URL = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+const YEAR = /^\d{4}$/;
 const DATE = /^\d{4}-\d\d(?:-\d\d)?(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/;
 /** E-mail, URL, SSN, ZIP+4, telephone, UUID, IP address, coordinates, or any white space (no code has it). */
 const SHAPES =
   /[@\s]|:\/\/|www\.|\b\d{3}-\d{2}-\d{4}\b|\b\d{5}-\d{4}\b|\+\d{7}|\(\d{3}\)|\b\d{3}[-.]\d{3}[-.]\d{4}\b|\b\d{3}-\d{4}\b|[0-9a-f]{8}-[0-9a-f]{4}-|\b\d{1,3}(?:\.\d{1,3}){3}\b|-?\d{1,3}\.\d{4,},/i;
 const BARE_NUMBER_SYSTEMS = /^https?:\/\/(?:loinc|snomed|www\.(?:nlm|ama-assn|nubc)|hl7\.org\/fhir\/sid\/)/;
-/** Digits, and the check digit of LOINC. */
-const NUMBER = /^\d{1,18}(?:-\d)?$/;
+/** Digits, the check digit of LOINC, and the three parts of an NDC. */
+const NUMBER = /^(?:\d{1,18}(?:-\d)?|\d{4,5}-\d{3,4}-\d{1,2})$/;
 const MAX_DEPTH = 12;
 
 /**
@@ -55,15 +60,15 @@ const MAX_DEPTH = 12;
  * @returns What was found, or undefined when the resource may be sealed.
  */
 export function residue(output: Fields, evidence: Evidence): Hit | undefined {
-  const { keys, systems, source, facts } = evidence;
+  const { keys, systems, profile, at, source, facts } = evidence;
   const isPatient = output['resourceType'] === 'Patient';
-  return checkObject(output, { keys, systems, source, facts, isPatient, dates: undefined }, 0);
+  return checkObject(output, { keys, systems, profile, at, source, facts, isPatient, path: [] }, 0);
 }
 
 interface Scope extends Evidence {
   readonly isPatient: boolean;
-  /** The dates of the source, gathered when the first date is met. */
-  dates: Set<string> | undefined;
+  /** The elements on the way to the one that is looked at. */
+  readonly path: string[];
 }
 
 function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
@@ -76,14 +81,14 @@ function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefin
 }
 
 function checkMember(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
-  if (FORBIDDEN.has(name)) return 'residue-element';
+  if (name === 'address' && depth === 0) return checkPlace(value, scope);
+  if (FORBIDDEN.has(name) || name.endsWith('String')) return 'residue-element';
   if (name === 'extension') return isMask(value) ? undefined : 'residue-element';
   if (name === 'name')
     return depth === 0 && scope.isPatient && isMaskedName(value, scope.keys) ? undefined : 'residue-element';
   if (name === 'text') return 'residue-element';
   if (name === 'identifier') return checkIdentifier(value, scope, depth);
-  if (name === 'birthDate')
-    return isBand(value, (scope.source as { readonly birthDate?: unknown }).birthDate) ? undefined : 'residue-date';
+  if (name === 'birthDate') return isYear(value, scope) ? undefined : 'residue-date';
   return checkValue(name, value, parent, scope, depth);
 }
 
@@ -100,11 +105,18 @@ function checkValue(name: string, value: unknown, parent: Fields, scope: Scope, 
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return 'residue-element';
-  return checkObject(value as Fields, scope, depth + 1);
+  return checkBelow(name, value as Fields, scope, depth);
+}
+
+function checkBelow(name: string, value: Fields, scope: Scope, depth: number): Hit | undefined {
+  scope.path.push(name);
+  const hit = checkObject(value, scope, depth + 1);
+  scope.path.pop();
+  return hit;
 }
 
 function checkString(name: string, text: string, parent: Fields, scope: Scope): Hit | undefined {
-  if (name === 'resourceType' || (name === 'type' && parent['identifier'] !== undefined)) {
+  if (name === 'resourceType' || (name === 'type' && isReference(parent))) {
     return /^[A-Z][A-Za-z]{3,40}$/.test(text) ? undefined : 'residue-shape';
   }
   if (name === 'system') return COMMON_SYSTEMS.has(text) || PUBLIC_SYSTEM.test(text) ? undefined : 'residue-shape';
@@ -113,12 +125,18 @@ function checkString(name: string, text: string, parent: Fields, scope: Scope): 
   if (NUMBER.test(text) && BARE_NUMBER_SYSTEMS.test(String(parent['system']))) {
     return sweepNumber(text, scope.facts) ? 'residue-sweep' : undefined;
   }
-  if (DATE.test(text)) return checkDate(text, scope);
+  if (DATE.test(text)) return checkDate(name, text, scope);
+  if (YEAR.test(text) && parent['system'] === undefined) return checkYear(name, text, scope);
   if ((name === 'unit' || name === 'code') && parent['system'] === 'http://unitsofmeasure.org')
     return checkUnit(text, scope);
   if (text.length > 64 || SHAPES.test(text)) return 'residue-shape';
   if (/^\d{5,}$/.test(text)) return 'residue-shape';
   return sweep(text, scope.facts) ? 'residue-sweep' : undefined;
+}
+
+/** A resource has a list of identifiers, a reference one. */
+function isReference({ identifier }: Fields): boolean {
+  return identifier !== undefined && !Array.isArray(identifier);
 }
 
 /** A unit has no white space and is short; what is long enough in it to be a word must not be one of the patient's. */
@@ -161,51 +179,86 @@ function isMaskedName(value: unknown, keys: PatientKeys): boolean {
   return JSON.stringify(value) === `[{"text":"Patient [${code}]","family":"***","given":["***"]}]`;
 }
 
-/** A year only, no later than the true one, and not the true one unless that is a multiple of five. */
-function isBand(value: unknown, birthDate: unknown): boolean {
-  if (typeof value !== 'string' || !/^\d{3}[05]$/.test(value) || typeof birthDate !== 'string') return false;
+/**
+ * A year only, and none of anybody who lives and has reached the year of the 90th birthday's end. `pseudonymised`: no later than the true
+ * one, and not the true one unless that is a multiple of five. `safe-harbor`: the true one.
+ */
+function isYear(value: unknown, { source, profile, at }: Scope): boolean {
+  const { birthDate, deceasedDateTime } = source as {
+    readonly birthDate?: unknown;
+    readonly deceasedDateTime?: unknown;
+  };
+  if (typeof value !== 'string' || !/^\d{4}$/.test(value) || typeof birthDate !== 'string') return false;
   const gap = Number(birthDate.slice(0, 4)) - Number(value);
-  return gap >= 0 && gap < 5;
+  if (deceasedDateTime === undefined && Number(at.slice(0, 4)) - Number(birthDate.slice(0, 4)) > 90) return false;
+  return profile === 'safe-harbor' ? gap === 0 : /[05]$/.test(value) && gap >= 0 && gap < 5;
+}
+
+/** ZIP3 areas of 20,000 people or fewer with anybody in them at all, Census 2010; said here again, by what may not leave. */
+const SMALL_ZIP3 = /^(?:036|059|102|20[2-5]|369|556|692|753|772|82[13]|87[89]|884|893)$/;
+
+/** The place of a Patient in `safe-harbor`: a state, three digits that begin a ZIP code of the source, the United States. Of others, the state. */
+function checkPlace(value: unknown, { source, profile, isPatient }: Scope): Hit | undefined {
+  const place: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  if (typeof place !== 'object' || place === null) return 'residue-element';
+  const { state = 'XX', postalCode, country = 'US', ...rest } = place as Fields;
+  const isCoarse = /^[A-Z]{2}$/.test(String(state)) && country === 'US' && Object.keys(rest).length === 0;
+  if (!isCoarse || (isPatient ? profile !== 'safe-harbor' : postalCode !== undefined)) return 'residue-element';
+  if (postalCode === undefined || postalCode === '000') return undefined;
+  const { address } = source as { readonly address?: readonly { readonly postalCode?: unknown }[] };
+  const isOwn = address?.some((each) => String(each.postalCode).slice(0, 3) === postalCode);
+  return isOwn && /^\d{3}$/.test(String(postalCode)) && !SMALL_ZIP3.test(String(postalCode))
+    ? undefined
+    : 'residue-element';
 }
 
 const DAY = 86_400_000;
-const HYPHEN = 45;
 
 /**
- * Every day-precise date of a copy must be a date of the source, shifted. A date that slipped through unshifted is then found even though
- * it looks like any other; and a shifted date that happens to equal the birth date is not mistaken for it.
+ * Every day-precise date of a copy must be a date of the same element of the source, shifted. A date that slipped through unshifted is then
+ * found even though it looks like any other; and a shifted date that happens to equal the birth date is not mistaken for it.
  */
-function checkDate(text: string, scope: Scope): Hit | undefined {
+function checkDate(name: string, text: string, { profile, source, path, keys, facts }: Scope): Hit | undefined {
+  if (profile === 'safe-harbor') return 'residue-date';
   if (text.length === 7) return undefined;
-  scope.dates ??= datesIn(scope.source);
-  const { shiftDays, shiftMs } = scope.keys;
-  const time = Date.parse(text);
-  for (const date of scope.dates) {
-    if (text.length === 10) {
-      if (Date.parse(date.slice(0, 10)) + shiftDays * DAY === time) return undefined;
-    } else if (date.length > 10) {
-      const shifted = Date.parse(date) + shiftMs;
-      if (shifted === time || shifted - (((shifted % 1000) + 1000) % 1000) === time) return undefined;
+  for (const origin of valuesAt(source as unknown as Fields, [...path, name])) {
+    if (facts.shifted.get(origin) === text) return undefined;
+    if (isShifted(origin, text, keys)) {
+      facts.shifted.set(origin, text);
+      return undefined;
     }
   }
   return 'residue-date';
 }
 
-/** Every string of the source that begins like a day, by a walk that needs no stack. */
-function datesIn(source: unknown): Set<string> {
-  const dates = new Set<string>();
-  const open: unknown[] = [source];
-  const look = (value: unknown): void => {
-    if (typeof value === 'object') {
-      if (value !== null) open.push(value);
-    } else if (typeof value === 'string' && value.length >= 10 && value.length < 40) {
-      if (value.charCodeAt(4) === HYPHEN && value.charCodeAt(7) === HYPHEN) dates.add(value);
+/** A year of the same element, or one to which it can have been shifted. */
+function checkYear(name: string, text: string, { profile, source, path }: Scope): Hit | undefined {
+  const most = profile === 'safe-harbor' ? 0 : 2;
+  const isOwn = valuesAt(source as unknown as Fields, [...path, name]).some((origin) => {
+    const gap = Number(text) - Number(origin.slice(0, 4));
+    return gap >= 0 && gap <= most;
+  });
+  return isOwn ? undefined : 'residue-date';
+}
+
+function isShifted(origin: string, text: string, { shiftDays, shiftMs }: PatientKeys): boolean {
+  const time = Date.parse(text);
+  if (text.length === 10) return Date.parse(origin.slice(0, 10)) + shiftDays * DAY === time;
+  const shifted = Date.parse(origin) + shiftMs;
+  return origin.length > 10 && (shifted === time || shifted - (((shifted % 1000) + 1000) % 1000) === time);
+}
+
+/** Every string of the source at a path, in whatever item of the lists on the way. */
+function valuesAt(source: Fields, path: readonly string[]): string[] {
+  let found: unknown[] = [source];
+  for (const name of path) {
+    const next: unknown[] = [];
+    for (const each of found) {
+      const value = typeof each === 'object' && each !== null ? (each as Fields)[name] : undefined;
+      if (Array.isArray(value)) for (const item of value) next.push(item);
+      else next.push(value);
     }
-  };
-  while (open.length > 0) {
-    const node = open.pop() as Fields;
-    if (Array.isArray(node)) for (const each of node) look(each);
-    else for (const name in node) look(node[name]);
+    found = next;
   }
-  return dates;
+  return found.filter((each) => typeof each === 'string');
 }

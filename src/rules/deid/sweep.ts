@@ -9,6 +9,8 @@ export interface PatientFacts {
   readonly values: ReadonlySet<string>;
   /** Those of the values that could stand in a token, which has sixteen consonants and nothing else: seldom any. */
   readonly spelt: readonly string[];
+  /** Dates of the source and what they were found to have become; the events of a visit share a few. A memo of the caller's. */
+  readonly shifted: Map<string, string>;
 }
 
 /** Properties of a Patient that say what a value is, not whose. */
@@ -36,7 +38,16 @@ const VOCABULARY: ReadonlySet<string> = new Set(
     'born|emd|gp|hosp-trans|mp|nursing|outp|psych|rehab|aadvice|alt-home|exp|home|hosp|long|oth|other-hcf|psy|snf|emergency|translator|' +
     'endocrine|follicular|luteal|midcycle|normal|post|postmenopausal|pre|pre-puberty|recommended|therapeutic|treatment|type|' +
     'ar|bn|cs|da|de|el|en|es|fi|fr|fy|hi|hr|it|ja|ko|nl|no|pa|pl|pt|ru|sr|sv|te|zh|' +
-    'min|wk|mo|MORN|MORN.early|MORN.late|NOON|AFT|AFT.early|AFT.late|EVE|EVE.early|EVE.late|NIGHT|PHS|HS|WAKE|CD|CV|ACM|ACD|ACV|PC|PCM|PCD|PCV|PSEUDED'
+    'min|wk|mo|MORN|MORN.early|MORN.late|NOON|AFT|AFT.early|AFT.late|EVE|EVE.early|EVE.late|NIGHT|PHS|HS|WAKE|CD|CV|ACM|ACD|ACV|PC|PCM|PCD|PCV|' +
+    'active|inactive|recurrence|relapse|remission|resolved|confirmed|differential|provisional|refuted|unconfirmed|encounter-diagnosis|problem-list-item|' +
+    'health-concern|AU|BG|BLB|CG|CH|CP|CT|CTH|CUS|EC|EN|GE|ICU|IMG|IMM|LAB|MB|MCB|MYC|NMR|NMS|NRS|OSL|OT|OUS|PAR|PAT|PF|PHR|PHY|PT|RAD|RC|RT|RUS|RX|SP|SR|' +
+    'TX|URN|VUS|XRC|community|discharge|inpatient|outpatient|acute|continuous|seasonal|BC|TB|TE|TG|calculated|ordered|IMMUNE|MEDPREC|OSTOCK|PATOBJ|' +
+    'coldchainbreak|partial|recall|assess-plan|clinical-note|bus|cg|crs|dept|edu|govt|ins|pay|prov|reli|team|area|bd|bu|ca|co|ho|jdn|lvl|rd|ro|si|ve|wa|wi|' +
+    'CNM|CNP|CNS|DO|MD|PA|PharmD|RPH|completed|draft|on-hold|stopped|filler-order|instance-order|option|order|original-order|plan|proposal|reflex-order|' +
+    'asap|routine|stat|urgent|allergy|intolerance|biologic|environment|food|medication|high|low|unable-to-assess|mild|moderate|severe|not-done|preparation|' +
+    'appended|current|superseded|appends|replaces|signs|transforms|revoked|Appointment|CommunicationRequest|DeviceRequest|MedicationRequest|NutritionOrder|' +
+    'ServiceRequest|Task|VisionPrescription|not-started|scheduled|directive|suspended|instance|kind|' +
+    'PSEUDED'
   ).split('|')
 );
 
@@ -58,7 +69,12 @@ export function factsOf(patient: Patient): PatientFacts {
       for (const [name, value] of Object.entries(node)) if (!STRUCTURE.has(name)) open.push(value);
     }
   }
-  return { words, values, spelt: [...values].filter((value) => /^[bcdfghjkmpqrtvwx]+$/.test(value)) };
+  return {
+    words,
+    values,
+    spelt: [...values].filter((value) => /^[bcdfghjkmpqrtvwx]+$/.test(value)),
+    shifted: new Map(),
+  };
 }
 
 /**

@@ -1,27 +1,7 @@
 /** The compiled policy as the walker uses it. */
-import { TABLES } from './tables.generated.ts';
-
-/** What the walker does with a value. */
-export type Kind =
-  | 'node'
-  | 'boolean'
-  | 'code'
-  | 'coding'
-  | 'concept'
-  | 'integer'
-  | 'positiveInt'
-  | 'unsignedInt'
-  | 'decimal'
-  | 'quantity'
-  | 'range'
-  | 'ratio'
-  | 'date'
-  | 'dateTime'
-  | 'instant'
-  | 'period'
-  | 'timing'
-  | 'reference'
-  | 'subject';
+import { KINDS, TYPE_OF } from './kinds.ts';
+import type { Kind } from './kinds.ts';
+import { LISTS, TABLES } from './tables.generated.ts';
 
 /** One element that may leave. */
 export interface Rule {
@@ -38,40 +18,83 @@ export interface Rule {
 /** The elements of a type or of a backbone element that may leave. */
 export interface Table {
   readonly rules: Map<string, Rule>;
-  readonly required: string[];
-  /** The element that names the patient, at the root of every type but Patient; without it nothing leaves. */
+  /** Each is a list of which one must be there: an element, or the members of a choice. */
+  readonly required: (readonly string[])[];
+  /** The element that names the patient; types without it are not about a patient, or are the Patient. */
   subject?: string;
-  /** When not empty, one of these must survive. */
-  readonly oneOf: readonly string[];
 }
 
-/** Maps, not objects: a property called `constructor` or `__proto__` finds nothing. */
-export const TABLE_OF: ReadonlyMap<string, Table> = new Map(
-  Object.entries(TABLES).map(([type, rows]) => [type, parse(rows)])
-);
+type Tables = ReadonlyMap<string, Table>;
 
-function parse(rows: string): Table {
-  const root = empty([]);
-  for (const row of rows.split('\n')) {
-    const [path = '', flags = '', kind = '', argument = ''] = row.split(':');
-    const names = path.split('.');
-    const name = names.pop() as string;
-    const parent = names.reduce((table, step) => (table.rules.get(step) as Rule).table, root);
-    const list = argument === '' ? [] : argument.split('|');
-    const choice = flags.indexOf('^');
-    parent.rules.set(name, {
-      kind: kind as Kind,
-      many: flags.includes('*'),
-      choice: choice < 0 ? undefined : flags.slice(choice),
-      allowed: new Set(list),
-      table: empty(kind === 'node' ? list : []),
-    });
-    if (flags.includes('!')) parent.required.push(name);
-    if (kind === 'subject') root.subject = name;
+/** `name!*:k12[a|b](…)`: name, flags, kind, list, what a node needs one of, children. `name^:kk12` are the members of a choice. */
+const ROW = /([A-Za-z]+)(\^?)([*!]*):((?:[A-Za-z]\d*)+)(?:\[([\w|]+)\])?|[()]/g;
+const LIST = LISTS.split(';');
+
+/** Maps, not objects: a property called `constructor` or `__proto__` finds nothing. */
+export const TABLE_OF: Tables = compile([]);
+
+const narrowed = new WeakMap<readonly string[], Tables>();
+
+/**
+ * The tables without some elements.
+ *
+ * @param narrow - `Type.path` of elements that are not to leave; the same list object gives the same tables.
+ * @returns The tables; nothing can be added to them.
+ */
+export function tablesWithout(narrow: readonly string[] | undefined): Tables {
+  if (narrow === undefined || narrow.length === 0) return TABLE_OF;
+  const known = narrowed.get(narrow) ?? compile(narrow);
+  narrowed.set(narrow, known);
+  return known;
+}
+
+function compile(narrow: readonly string[]): Tables {
+  return new Map(Object.entries(TABLES).map(([type, rows]) => [type, parse(type, rows, new Set(narrow))]));
+}
+
+function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
+  const root = empty();
+  const open: { readonly table: Table; readonly path: string }[] = [];
+  let at = { table: root, path: type };
+  let last = at;
+  for (const [text, stem = '', choice, flags = '', kinds = '', needs] of rows.matchAll(ROW)) {
+    if (text === '(') {
+      open.push(at);
+      at = last;
+    } else if (text === ')') {
+      at = open.pop() as typeof at;
+    } else {
+      for (const [, kind = '', list] of kinds.matchAll(/([A-Za-z])(\d*)/g)) {
+        const name = stem + (choice ? (TYPE_OF[kind] ?? '') : '');
+        const path = `${at.path}.${name}`;
+        const rule: Rule = {
+          kind: KINDS[kind as keyof typeof KINDS],
+          many: flags.includes('*'),
+          choice: choice ? `^${stem}` : undefined,
+          allowed: new Set(list ? LIST[Number(list)]?.split('|') : []),
+          table: empty(),
+        };
+        last = { table: rule.table, path };
+        if (needs !== undefined) rule.table.required.push(needs.split('|'));
+        if (narrow.has(path)) continue;
+        at.table.rules.set(name, rule);
+        if (rule.kind === 'subject') root.subject = name;
+        if (flags.includes('!')) require(at.table, rule.choice, name);
+      }
+    }
   }
   return root;
 }
 
-function empty(oneOf: readonly string[]): Table {
-  return { rules: new Map(), required: [], oneOf };
+/** The members of a required choice make one requirement. */
+function require(table: Table, choice: string | undefined, name: string): void {
+  const sibling = table.required.findIndex(
+    ([first]) => choice !== undefined && table.rules.get(first ?? '')?.choice === choice
+  );
+  if (sibling < 0) table.required.push([name]);
+  else table.required[sibling] = [...(table.required[sibling] ?? []), name];
+}
+
+function empty(): Table {
+  return { rules: new Map(), required: [] };
 }

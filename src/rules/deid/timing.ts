@@ -2,7 +2,7 @@
 import type { Timing, TimingRepeat } from '@medplum/fhirtypes';
 import { publicConcept } from './codings.ts';
 import { shiftDate, shiftPeriod } from './dates.ts';
-import type { PatientKeys } from './keys.ts';
+import type { DateRule } from './dates.ts';
 import { publicNumber, publicQuantity, publicRange } from './quantities.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ const WHEN: ReadonlySet<unknown> = new Set(
  * @param shift - The patient's shift.
  * @returns The timing, or undefined when nothing of it survives.
  */
-export function publicTiming(value: unknown, shift: PatientKeys): Timing | undefined {
+export function publicTiming(value: unknown, shift: DateRule): Timing | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const source = value as Fields;
   const event = shiftEach(source['event'], shift);
@@ -32,12 +32,12 @@ export function publicTiming(value: unknown, shift: PatientKeys): Timing | undef
   return { ...(event.length > 0 && { event }), ...(repeat && { repeat }), ...(code && { code }) };
 }
 
-function shiftEach(value: unknown, shift: PatientKeys): string[] {
+function shiftEach(value: unknown, shift: DateRule): string[] {
   if (!Array.isArray(value)) return [];
   return value.map((each) => shiftDate(each, 'dateTime', shift)).filter((each) => each !== undefined);
 }
 
-function publicRepeat(value: unknown, shift: PatientKeys): TimingRepeat | undefined {
+function publicRepeat(value: unknown, shift: DateRule): TimingRepeat | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const source = value as Fields;
   const repeat: Record<string, unknown> = { ...bounds(source, shift) };
@@ -57,7 +57,7 @@ function publicRepeat(value: unknown, shift: PatientKeys): TimingRepeat | undefi
 }
 
 /** At most one of the three forms of bounds[x]. */
-function bounds(source: Fields, shift: PatientKeys): Readonly<Record<string, unknown>> {
+function bounds(source: Fields, shift: DateRule): Readonly<Record<string, unknown>> {
   const duration = publicQuantity(source['boundsDuration']);
   if (duration) return { boundsDuration: duration };
   const range = publicRange(source['boundsRange']);

@@ -1,4 +1,5 @@
 /** The single walk over a source resource: what the table names is transformed, all else is not there. */
+import { publicAge, publicAgeRange } from './ages.ts';
 import { masked, publicCoding, publicConcept } from './codings.ts';
 import { shiftDate, shiftPeriod } from './dates.ts';
 import type { Pass } from './pass.ts';
@@ -23,12 +24,11 @@ export type Draft = Record<string, unknown>;
 function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
   const draft: Draft = {};
   if (!walkInto(draft, source, table, pass)) return undefined;
-  for (const name of table.required) if (draft[name] === undefined) return undefined;
-  return table.oneOf.length > 0 && !table.oneOf.some((name) => draft[name] !== undefined) ? undefined : draft;
+  return table.required.every((names) => hasOneOf(draft, names)) ? draft : undefined;
 }
 
 /**
- * Transforms a whole resource into a draft: as for a backbone element, but a required code that may not leave is masked.
+ * Transforms a whole resource into a draft: as for a backbone element, but a required code or date that may not leave is masked.
  *
  * @param draft - Type and identifier; receives what leaves.
  * @param source - The source resource.
@@ -38,13 +38,25 @@ function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
  */
 export function walkResource(draft: Draft, source: Fields, table: Table, pass: Pass): boolean {
   walkInto(draft, source, table, pass);
-  for (const name of table.required) {
-    if (draft[name] !== undefined) continue;
-    const kind = table.rules.get(name)?.kind;
-    if (kind !== 'coding' && kind !== 'concept') return false;
-    draft[name] = masked();
-  }
+  for (const names of table.required) if (!hasOneOf(draft, names) && !maskOne(draft, names, table)) return false;
   return true;
+}
+
+function hasOneOf(draft: Draft, names: readonly string[]): boolean {
+  for (const name of names) if (draft[name] !== undefined) return true;
+  return false;
+}
+
+/** A required coding or date is marked as masked; of a choice, the member that can be. */
+function maskOne(draft: Draft, names: readonly string[], { rules }: Table): boolean {
+  for (const name of names) {
+    const { kind, many } = rules.get(name) as Rule;
+    if (kind === 'coding' || kind === 'concept') draft[name] = many ? [masked()] : masked();
+    else if (kind === 'dateTime') draft[`_${name}`] = masked();
+    else continue;
+    return true;
+  }
+  return false;
 }
 
 /** Returns whether anything was added. */
@@ -113,16 +125,22 @@ function transform(value: unknown, rule: Rule, pass: Pass): unknown {
       return publicRange(value);
     case 'ratio':
       return publicRatio(value);
+    case 'age':
+      return publicAge(value);
+    case 'ageRange':
+      return publicAgeRange(value);
+    case 'mask':
+      return isObject(value) ? masked() : undefined;
     case 'date':
     case 'dateTime':
     case 'instant':
-      return shiftDate(value, rule.kind, pass.context.keys);
+      return shiftDate(value, rule.kind, pass.dates);
     case 'period':
       return isObject(value) ? period(value, pass) : undefined;
     case 'timing':
       if (isObject(value) && value['modifierExtension'] !== undefined)
         refuseModifiers(value['modifierExtension'], pass);
-      return publicTiming(value, pass.context.keys);
+      return publicTiming(value, pass.dates);
     case 'reference':
       return clinicalReference(value, rule.allowed, pass);
     case 'subject':
@@ -131,7 +149,7 @@ function transform(value: unknown, rule: Rule, pass: Pass): unknown {
 }
 
 function period(value: Fields, pass: Pass): Fields | undefined {
-  const { start, end } = shiftPeriod(value['start'], value['end'], pass.context.keys);
+  const { start, end } = shiftPeriod(value['start'], value['end'], pass.dates);
   return start || end ? { ...(start && { start }), ...(end && { end }) } : undefined;
 }
 

@@ -20,7 +20,9 @@ async function prove(): Promise<Proof> {
     const history = await repo.readHistory<Consent>('Consent', id);
     consents.push(...(history.entry ?? []).flatMap(({ resource }) => resource ?? []));
   }
-  const events = (await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source')).filter(({ type }) => type.code?.startsWith('FHIR_'));
+  const events = (await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source')).filter(({ type }) =>
+    type.code?.startsWith('FHIR_')
+  );
   return proofOf('pt_x', { consents, events }, systemsOf());
 }
 
@@ -40,7 +42,11 @@ test('a proof tells what was shared under which Consent, and what was erased whe
     { consent: 'consent-1', version: 1, status: 'active' },
     { consent: 'consent-1', version: 2, status: 'inactive' },
   ]);
-  expect(proof.copies.every(({ under, erasure, reason }) => under === 'consent-1 v1' && erasure === 'deleted' && reason === 'consent-status')).toBe(true);
+  expect(
+    proof.copies.every(
+      ({ under, erasure, reason }) => under === 'consent-1 v1' && erasure === 'deleted' && reason === 'consent-status'
+    )
+  ).toBe(true);
   expect(proof.runs).toMatchObject([
     { consent: 'consent-1', put: 3, withdrawn: 0 },
     { consent: 'consent-1', put: 0, withdrawn: 3, history: 'remains', found: 0, outcome: '0' },

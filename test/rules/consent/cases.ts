@@ -106,6 +106,7 @@ export const RULES: Record<string, Row[]> = {
     ['opting in with restrictions that are not there', aConsent(undefined, { policyRule: policy('OPTINR') }), {}, 'deny uninterpretable'],
   ],
   '8 the base decision': [
+    ['an untyped root under OPTOUT that matches', aConsent({ class: [ofType('Observation')] }, { policyRule: policy('OPTOUT') }), {}, 'deny ambiguous-root'],
     ['a deny root beside #sensitive', aConsent(deny, { policy: [{ uri: HREX_SENSITIVE }] }), {}, 'deny root-deny'],
     ['HRex #sensitive covers restricted data', permits({}, { policy: [{ uri: HREX_SENSITIVE }] }), { resource: labelled(confidentiality('R'), sensitivity('HIV')) }, YES],
     ['HRex #sensitive covers unlabelled data', permits({}, { policy: [{ uri: HREX_SENSITIVE }] }), { resource: labelled() }, YES],
@@ -145,6 +146,7 @@ export const RULES: Record<string, Row[]> = {
     ['halves of two Consents do not add up', [permits({ class: [ofType('Observation')], code: [loinc('1-1')] }), other(permits({ class: [ofType('Encounter')], code: [loinc('2339-0')] }))], {}, 'no-consent code'],
   ],
   '10 nesting': [
+    ['of two exceptions one holds a deny', aConsent({ ...deny, provision: [permit, { ...permit, provision: [deny] }] }), {}, NO],
     ['an additive permit is not reached by another actor', permits({ securityLabel: [confidentiality('N')], provision: [{ type: 'permit', securityLabel: [confidentiality('R')], actor: [actor('IRCP', 'Practitioner/9')] }] }), { actor: ['Practitioner/8'], resource: labelled(confidentiality('R')) }, 'no-consent securityLabel'],
     ['an additive permit keeps the period of its parent', permits({ period: { end: '2024-05' }, securityLabel: [confidentiality('N')], provision: [{ type: 'permit', securityLabel: [confidentiality('R')] }] }), { resource: labelled(confidentiality('R')) }, 'no-consent period'],
     ['and its own period replaces that of its parent', permits({ period: { end: '2024-05' }, provision: [{ type: 'permit', period: { end: '2024-12' } }] }), {}, 'permit nested-exception'],
@@ -383,7 +385,7 @@ export const RULES: Record<string, Row[]> = {
   '22 several Consents': [
     ['three statements, one of which denies', [permits({}), other(permits({}), { id: 'c3' }), other(aConsent(deny))], {}, 'deny root-deny'],
     ['an older permit does not supersede a newer refusal', [permits({}, { identifier: [{ system: 's', value: 'v' }] }), other(aConsent(deny), { dateTime: '2023-02-01', identifier: [{ system: 's', value: 'v' }] })], {}, 'deny root-deny'],
-    ['an undated refusal is not superseded', [aConsent(deny, { dateTime: undefined, identifier: [{ system: 's', value: 'v' }] } as Partial<Consent>), other(permits({}), { identifier: [{ system: 's', value: 'v' }] })], {}, 'deny root-deny'],
+    ['an undated refusal is not superseded', [aConsent(deny, { dateTime: undefined as never, identifier: [{ system: 's', value: 'v' }] }), other(permits({}), { identifier: [{ system: 's', value: 'v' }] })], {}, 'deny root-deny'],
     ['a deny overrides', [permits({}), other(aConsent(deny), { dateTime: '2020' })], {}, 'deny root-deny'],
     ['a permit beside silence permits', [permits({}), other(permits({ purpose: [purpose('HPAYMT')] }))], {}, YES],
     ['the reason that came furthest', [permits({ purpose: [purpose('HPAYMT')] }), other(permits({ class: [ofType('Encounter')] }))], {}, 'no-consent class'],

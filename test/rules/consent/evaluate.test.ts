@@ -9,7 +9,9 @@ const deny: ConsentProvision = { type: 'deny' };
 
 test('there are at least 250 own cases, and each of the 25 rules has some', () => {
   expect(Object.values(RULES).flat().length).toBeGreaterThanOrEqual(250);
-  expect(Object.keys(RULES).map((name) => Number.parseInt(name, 10))).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+  expect(Object.keys(RULES).map((name) => Number.parseInt(name, 10))).toEqual(
+    Array.from({ length: 25 }, (_, i) => i + 1)
+  );
 });
 
 describe.each(Object.entries(RULES))('rule %s', (_, rows) => {

@@ -1,5 +1,5 @@
 /** What holds for all Consents and requests (design/consent.md §2.3): a gate that breaks one of these can be talked into sharing. */
-import type { Coding, Consent, Observation } from '@medplum/fhirtypes';
+import type { Coding, Consent, ConsentProvision, Observation } from '@medplum/fhirtypes';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { V3_CONFIDENTIALITY } from '../../../src/fhir/systems.ts';
@@ -8,7 +8,7 @@ import { evaluate } from '../../../src/rules/consent/evaluate.ts';
 import { mayReplicate } from '../../../src/rules/consent/gate.ts';
 import type { ConsentRequest } from '../../../src/rules/consent/inquiry.ts';
 import { consents, request } from './arbitraries.ts';
-import { aConsent, confidentiality } from './builders.ts';
+import { aConsent, aRequest, confidentiality } from './builders.ts';
 
 type Gate = (consents: readonly Consent[], request: ConsentRequest) => Decision;
 const runs = { numRuns: 1000 };
@@ -18,6 +18,20 @@ const withSecurity = (asked: ConsentRequest, security: Coding[]): ConsentRequest
   ...asked,
   resource: { ...observationOf(asked), meta: { security } },
 });
+
+/** Every instant at which a date of a Consent begins, ends, or has just ended, read without the evaluator. */
+function instantsOf(given: readonly Consent[]): number[] {
+  const dates = JSON.stringify(given).match(/"20\d\d[^"]*"/g) ?? [];
+  return dates.flatMap((quoted) => {
+    const text = quoted.slice(1, -1);
+    const [year = 0, month, day] = text.slice(0, 10).split('-').map(Number);
+    const start = Date.parse(text);
+    const end = text.includes('T')
+      ? start + 1000
+      : Date.UTC(month ? year : year + 1, day ? month! - 1 : (month ?? 0), day ? day + 1 : 1);
+    return [start, end - 1, end];
+  });
+}
 
 test('the generators reach all three answers often', () => {
   const counts: Record<string, number> = {};
@@ -162,6 +176,32 @@ describe.each([
     );
   });
 
+  test('without any Consent nothing is permitted', () => {
+    fc.assert(
+      fc.property(request, (asked) => !permits(gate([], asked))),
+      runs
+    );
+  });
+
+  test('validUntil is the first instant at which anything changes, or earlier; a millisecond before, nothing has', () => {
+    fc.assert(
+      fc.property(consents, request, (given, asked) => {
+        const answer = (at: number): string => {
+          const { decision, reason, path } = gate(given, { ...asked, at: new Date(at).toISOString() });
+          return `${decision} ${reason} ${path}`;
+        };
+        const now = Date.parse(asked.at);
+        const { validUntil } = gate(given, asked);
+        const changes = instantsOf(given).filter((at) => at > now && answer(at) !== answer(now));
+        const first = Math.min(...changes);
+        const until = validUntil ? Date.parse(validUntil) : Infinity;
+        expect(until).toBeLessThanOrEqual(first);
+        expect(answer(Math.min(until, 4e12) - 1)).toBe(answer(now));
+      }),
+      runs
+    );
+  });
+
   test('a permit names a Consent that was given, and its evidence holds', () => {
     fc.assert(
       fc.property(consents, request, (given, asked) => {
@@ -174,6 +214,40 @@ describe.each([
       runs
     );
   });
+});
+
+test.each([
+  ['the last millisecond of a permit', { type: 'permit', period: { end: '2024-12-31' } }, 'permit', 'no-consent'],
+  ['the first of a permit', { type: 'permit', period: { start: '2024-12-31T23:00:00-01:00' } }, 'no-consent', 'permit'],
+  [
+    'the last of a nested deny',
+    { type: 'permit', provision: [{ type: 'deny', period: { end: '2024-12' } }] },
+    'deny',
+    'permit',
+  ],
+  [
+    'the first of a nested deny',
+    { type: 'permit', provision: [{ type: 'deny', period: { start: '2025' } }] },
+    'permit',
+    'deny',
+  ],
+  [
+    'the first of an exception three levels down',
+    {
+      type: 'permit',
+      provision: [{ type: 'deny', provision: [{ type: 'permit', period: { start: '2025-01-01T00:00:00Z' } }] }],
+    },
+    'deny',
+    'permit',
+  ],
+] as [string, ConsentProvision, string, string][])('%s is where validUntil says', (_, provision, before, after) => {
+  const given = [aConsent(provision)];
+  const at = (time: number): Decision => evaluate(given, aRequest({ at: new Date(time).toISOString() }));
+  const until = Date.parse(evaluate(given, aRequest()).validUntil ?? '');
+  expect(new Date(until).toISOString()).toBe('2025-01-01T00:00:00.000Z');
+  expect([at(until - 1), at(until), at(until + 1)].map(({ decision }) => decision)).toEqual([before, after, after]);
+  expect(at(until - 1).validUntil).toBe('2025-01-01T00:00:00.000Z');
+  expect(at(until).validUntil).toBeUndefined();
 });
 
 test('labels removed never turn a refusal of evaluate into a permit', () => {

@@ -1,22 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { elementsOf } from '../../../scripts/build/deid-tables.ts';
+import { elementsOf, valueSetCodes } from '../../../scripts/build/deid-tables.ts';
 import type { Deidentified } from '../../../src/rules/deid/deidentify.ts';
 import { deidentify } from '../../../src/rules/deid/deidentify.ts';
 import { open } from '../../../src/fhir/sealed.ts';
-import { KEEP_LISTS } from '../../../src/rules/deid/keep-list.ts';
+import { KEEP_LISTS, NO_REFERENCE_TO } from '../../../src/rules/deid/keep-list.ts';
 import { canaries } from './canary.ts';
-import { aContext, anEncounter, anObservation, aPatient, copyOf, LOINC, stringsOf, UCUM } from './support.ts';
+import { aContext, BASES, copyOf, LOINC, stringsOf, UCUM } from './support.ts';
 
-const BASE: Readonly<Record<string, () => Record<string, unknown>>> = {
-  Patient: () => ({ ...aPatient() }),
-  Encounter: () => ({ ...anEncounter() }),
-  Observation: () => ({ ...anObservation() }),
-};
 /** Without these a resource is refused, which would prove nothing. */
 const VALID: Readonly<Record<string, readonly string[]>> = {
   Patient: ['id'],
   Encounter: ['id', 'status', 'subject'],
   Observation: ['id', 'status', 'subject', 'code'],
+  Condition: ['id', 'subject'],
+  MedicationRequest: ['id', 'subject', 'status', 'intent'],
+  AllergyIntolerance: ['id', 'patient'],
+  Procedure: ['id', 'subject', 'status'],
+  Immunization: ['id', 'patient', 'status'],
+  DiagnosticReport: ['id', 'subject', 'status'],
+  DocumentReference: ['id', 'subject', 'status'],
+  CarePlan: ['id', 'subject', 'status', 'intent'],
+  ServiceRequest: ['id', 'subject', 'status', 'intent'],
+  Practitioner: ['id'],
+  Organization: ['id'],
+  Location: ['id'],
 };
 const MEDPLUM_META = {
   project: 'CanaryProject',
@@ -35,7 +42,7 @@ function copy(resource: Record<string, unknown>): Record<string, unknown> {
 
 describe.each(Object.keys(KEEP_LISTS))('%s with a canary at every leaf', (type) => {
   const { resource, tokens } = canaries(type);
-  const base = (BASE[type] as () => Record<string, unknown>)();
+  const base = (BASES[type] as () => Record<string, unknown>)();
   const filled: Record<string, unknown> = {
     ...resource,
     ...Object.fromEntries((VALID[type] ?? []).map((name) => [name, base[name]])),
@@ -61,12 +68,15 @@ describe.each(Object.keys(KEEP_LISTS))('%s with a canary at every leaf', (type) 
   it('keeps exactly the codings, numbers and dates that the keep-list declares', () => {
     const survivors = new Set<string>();
     for (const element of elementsOf(type)) {
-      const value = sample(element.type, element.targets[0]);
+      const value = sample(element.type, targetOf(element));
       if (value === undefined || VALID[type]?.includes(element.path)) continue;
       if (survives(type, element.path, value, elementsOf(type))) survivors.add(element.path);
     }
     const declared = Object.entries(KEEP_LISTS[type] ?? {})
-      .filter(([path, how]) => ['code', 'number', 'shift', 'pseudonym'].includes(how) && !VALID[type]?.includes(path))
+      .filter(
+        ([path, how]) =>
+          ['code', 'number', 'age', 'shift', 'pseudonym', 'mask'].includes(how) && !VALID[type]?.includes(path)
+      )
       .map(([path]) => path);
     expect([...survivors].sort()).toEqual(declared.sort());
   });
@@ -83,26 +93,34 @@ function sample(type: string, target: string | undefined): unknown {
     CodeableConcept: { coding: [coding] },
     Quantity: quantity,
     Duration: quantity,
+    Age: { value: MARK, system: UCUM, code: 'a' },
     Range: { low: quantity },
     Ratio: { numerator: quantity, denominator: quantity },
     integer: 86531,
     positiveInt: 86531,
+    unsignedInt: 86531,
     decimal: MARK,
     dateTime: '2001-01-01T00:00:00Z',
     instant: '2001-01-01T00:00:00Z',
     date: '2001-01-01',
     Period: period,
+    Attachment: { title: 'Attachment.pdf' },
     Timing: { event: ['2001-01-01T00:00:00Z'] },
-    Reference: { reference: `${target ?? 'Condition'}/x1` },
+    Reference: { reference: `${target === undefined || target === 'Resource' ? 'Condition' : target}/x1` },
   };
   return samples[type];
+}
+
+/** A type that the position may name and that is not a person, a place or a thing. */
+function targetOf({ targets }: Element): string | undefined {
+  return targets.find((target) => !NO_REFERENCE_TO.includes(target)) ?? targets[0];
 }
 
 type Element = ReturnType<typeof elementsOf>[number];
 
 /** Puts the value at the path, with valid siblings where a backbone element requires them, and looks for the path in the copy. */
 function survives(type: string, path: string, value: unknown, elements: readonly Element[]): boolean {
-  const resource = (BASE[type] as () => Record<string, unknown>)();
+  const resource = (BASES[type] as () => Record<string, unknown>)();
   if (path === 'dataAbsentReason') delete resource['valueQuantity']; // obs-6
   const names = path.split('.');
   const choice = elements.find((each) => each.path === path)?.choice;
@@ -139,14 +157,19 @@ function survives(type: string, path: string, value: unknown, elements: readonly
 }
 
 function siblings(parent: string, elements: readonly Element[]): Record<string, unknown> {
-  const required = elements.filter(
-    (each) => each.required && each.path.startsWith(`${parent}.`) && !each.path.slice(parent.length + 1).includes('.')
+  const children = elements.filter(
+    (each) => each.path.startsWith(`${parent}.`) && !each.path.slice(parent.length + 1).includes('.')
   );
-  const node = Object.fromEntries(
-    required.map((each) => [
-      each.path.slice(parent.length + 1),
-      each.type === 'code' ? 'finished' : sample(each.type, each.targets[0]),
-    ])
-  );
-  return parent.endsWith('referenceRange') ? { ...node, low: { value: 1 } } : node;
+  const node: Record<string, unknown> = {};
+  const chosen = new Set<string>();
+  for (const each of children) {
+    const value = each.valueSet === undefined ? sample(each.type, targetOf(each)) : valueSetCodes(each.valueSet)[0];
+    const isChoice = each.choice !== undefined && each.isNeeded === true && !chosen.has(each.choice);
+    if (value === undefined || !(each.required || isChoice)) continue;
+    node[each.path.slice(parent.length + 1)] = each.many ? [value] : value;
+    if (each.choice !== undefined) chosen.add(each.choice);
+  }
+  if (parent.endsWith('referenceRange')) node['low'] = { value: 1 };
+  if (parent === 'stage') node['summary'] = sample('CodeableConcept', undefined);
+  return node;
 }

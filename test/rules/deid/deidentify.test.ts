@@ -4,14 +4,17 @@ import { indexStructureDefinitionBundle, validateResource } from '@medplum/core'
 import { format } from 'prettier';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deidentify } from '../../../src/rules/deid/deidentify.ts';
+import type { DeidContext, Profile } from '../../../src/rules/deid/deidentify.ts';
+import { KEEP_LISTS } from '../../../src/rules/deid/keep-list.ts';
 import { masked } from '../../../src/rules/deid/codings.ts';
-import { patientKeys } from '../../../src/rules/deid/keys.ts';
+import { crosswalkKeys, patientKeys } from '../../../src/rules/deid/keys.ts';
 import {
   aContext,
   anEncounter,
   anObservation,
   aPatient,
   copyOf,
+  CROSSWALK,
   HL7,
   KEY,
   LOINC,
@@ -20,8 +23,15 @@ import {
   SYSTEMS,
   UCUM,
 } from './support.ts';
+import { RICH } from './rich.ts';
 
 const keys = patientKeys(KEY, String(aPatient().id));
+
+/** Under the keys that the profile goes with. */
+function contextOf(profile: Profile): DeidContext {
+  const keys = profile === 'safe-harbor' ? { keys: crosswalkKeys(CROSSWALK, String(aPatient().id)) } : {};
+  return aContext({ profile, ...keys });
+}
 const MASKED_VALUE = { coding: [{ system: `${HL7}data-absent-reason`, code: 'masked' }] };
 
 beforeAll(() => {
@@ -33,83 +43,49 @@ beforeAll(() => {
   }
 });
 
-const RICH: Readonly<Record<string, Resource>> = {
-  patient: aPatient({
-    deceasedDateTime: '2020-05-06T07:08:09Z',
-    contact: [{ name: { family: 'Kin' } }],
-    generalPractitioner: [{ reference: 'Practitioner/p' }],
-  }),
-  encounter: anEncounter({
-    statusHistory: [{ status: 'in-progress', period: { start: '2019-02-03T16:48:38Z' } }],
-    classHistory: [{ class: { system: 'urn:oid:1.2.3', code: 'X' }, period: { start: '2019-02-03' } }],
-    participant: [
-      {
-        type: [{ coding: [{ system: `${HL7}v3-ParticipationType`, code: 'PPRF' }] }],
-        individual: { reference: 'Practitioner/p', display: 'Dr. Who' },
-        period: { start: '2019-02-03T16:48:38Z' },
-      },
-    ],
-    length: { value: 15, unit: 'min', system: UCUM, code: 'min' },
-    reasonCode: [
-      { coding: [{ system: SNOMED, code: '36971009', display: 'Sinusitis' }], text: 'Sinusitis of Mrs Quillfeather' },
-    ],
-    diagnosis: [
-      { condition: { reference: 'Condition/c-1', display: 'x' }, rank: 1 },
-      { condition: { reference: '#c' } },
-    ],
-    hospitalization: {
-      preAdmissionIdentifier: { value: 'P-1' },
-      dischargeDisposition: { coding: [{ system: 'http://www.nubc.org/patient-discharge', code: '01' }] },
-      dietPreference: [{ coding: [{ system: `${HL7}diet`, code: 'kosher' }] }],
-    },
-    location: [{ location: { reference: 'Location/l', display: 'Ward 5' } }],
-    serviceProvider: { reference: 'Organization/o', display: 'HALLMARK' },
-    partOf: { reference: 'Encounter/e-0' },
-  }),
-  observation: anObservation({
-    issued: '2019-02-03T16:48:38.194-05:00',
-    interpretation: [{ coding: [{ system: `${HL7}v3-ObservationInterpretation`, code: 'N' }], text: 'fine' }],
-    referenceRange: [
-      { low: { value: 150, unit: 'cm', system: UCUM, code: 'cm' }, text: 'adult women' },
-      { text: 'only text' },
-    ],
-    component: [
-      {
-        code: { coding: [{ system: LOINC, code: '8480-6' }], text: 'Systolic' },
-        valueQuantity: { value: 104, unit: 'mm[Hg]', system: UCUM, code: 'mm[Hg]' },
-      },
-      { code: { text: 'remark' }, valueString: 'seen with her son Jake' },
-    ],
-    note: [{ text: 'Ottoline is fine' }],
-    performer: [{ reference: 'Practitioner/p' }],
-    hasMember: [{ reference: 'Observation/o-2' }],
-  }),
-};
+const PROFILES = ['pseudonymised', 'safe-harbor'] as const;
 
-describe.each(Object.entries(RICH))('a rich %s', (name, resource) => {
-  it('gives the golden copy', async () => {
-    // Laid out first as by hand, since Prettier keeps the line breaks of objects.
-    const golden = await format(JSON.stringify(copyOf(resource), null, 2), { parser: 'json', printWidth: 120 });
-    await expect(golden).toMatchFileSnapshot(`../../golden/deid-${name}.json`);
-  });
+describe.each(Object.keys(KEEP_LISTS).flatMap((type) => PROFILES.map((profile) => ({ type, profile }))))(
+  'a rich $type under $profile',
+  ({ type, profile }) => {
+    const resource = RICH[type] as Resource;
+    const context = contextOf(profile);
 
-  it('gives a valid R4 resource', () => {
-    const issues = validateResource(copyOf(resource));
-    expect(issues.filter((issue) => issue.severity === 'error')).toEqual([]);
-  });
+    it('gives the golden copy', async () => {
+      // Laid out first as by hand, since Prettier keeps the line breaks of objects.
+      const text = JSON.stringify(copyOf(resource, context), null, 2);
+      const golden = await format(text, { parser: 'json', printWidth: 120 });
+      const name = `${type.toLowerCase()}${profile === 'pseudonymised' ? '' : `-${profile}`}`;
+      await expect(golden).toMatchFileSnapshot(`../../golden/deid-${name}.json`);
+    });
 
-  it('gives the same copy again, and another under another key', () => {
-    expect(copyOf(resource)).toEqual(copyOf(structuredClone(resource)));
-    const other = aContext({ keys: patientKeys({ ...KEY, secret: `${KEY.secret}9` }, String(aPatient().id)) });
-    expect(JSON.stringify(copyOf(resource, other))).not.toBe(JSON.stringify(copyOf(resource)));
-  });
+    it('gives a valid R4 resource', () => {
+      const issues = validateResource(copyOf(resource, context));
+      expect(issues.filter((issue) => issue.severity === 'error')).toEqual([]);
+    });
 
-  it('opens the digest with policy and key version', () => {
-    const second = aContext({ keys: patientKeys({ ...KEY, version: 2 }, String(aPatient().id)) });
-    expect(copyOf(resource).meta?.tag?.[0]?.code).toMatch(/^p1p[0-9a-f]{8}\.k1\.[a-z]{32}$/);
-    expect(copyOf(resource, second).meta?.tag?.[0]?.code).toMatch(/\.k2\./);
-  });
-});
+    it('says nothing of what the source says in words', () => {
+      expect(JSON.stringify(copyOf(resource, context))).not.toMatch(
+        /Ottoline|Quillfeather|Larkspur|Everett|hospital\.example|MRN|Who\b|4711|555-/
+      );
+    });
+
+    it('gives the same copy again, and another under another key', () => {
+      expect(copyOf(resource, context)).toEqual(copyOf(structuredClone(resource), contextOf(profile)));
+      const other = { ...context, keys: patientKeys({ ...KEY, secret: `${KEY.secret}9` }, String(aPatient().id)) };
+      expect(JSON.stringify(copyOf(resource, other))).not.toBe(JSON.stringify(copyOf(resource, context)));
+    });
+
+    it('opens the digest with policy and key version', () => {
+      const second = { ...context, keys: patientKeys({ ...KEY, version: 2 }, String(aPatient().id)) };
+      const letter = profile.charAt(0);
+      expect(copyOf(resource, context).meta?.tag?.[0]?.code).toMatch(
+        new RegExp(`^p1${letter}[0-9a-f]{8}\\.k[01]\\.[a-z]{32}$`)
+      );
+      expect(copyOf(resource, second).meta?.tag?.[0]?.code).toMatch(/\.k2\./);
+    });
+  }
+);
 
 describe('a Patient', () => {
   const copyWith = (overrides: Partial<Patient>): Patient => {

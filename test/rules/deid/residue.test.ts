@@ -4,17 +4,18 @@ import { transform } from '../../../src/rules/deid/deidentify.ts';
 import { patientKeys } from '../../../src/rules/deid/keys.ts';
 import { residue } from '../../../src/rules/deid/residue.ts';
 import { factsOf, sweep } from '../../../src/rules/deid/sweep.ts';
-import { aContext, anObservation, aPatient, HL7, KEY, LOINC, SNOMED, SYSTEMS, UCUM } from './support.ts';
+import { AT, aContext, anObservation, aPatient, HL7, KEY, LOINC, SNOMED, SYSTEMS, UCUM } from './support.ts';
 
 type Draft = Record<string, unknown>;
 const keys = patientKeys(KEY, String(aPatient().id));
 const facts = factsOf(aPatient());
+const POLICY = { profile: 'pseudonymised', at: AT } as const;
 
 function draftOf(source = anObservation() as object): Draft {
   return structuredClone(transform(source as never, aContext())) as Draft;
 }
 const check = (draft: Draft, source: object = anObservation()): unknown =>
-  residue(draft, { keys, systems: SYSTEMS, facts, source: source as never });
+  residue(draft, { keys, systems: SYSTEMS, ...POLICY, facts, source: source as never });
 
 function nested(depth: number): Draft {
   return depth === 0 ? { a: 'x' } : { a: nested(depth - 1) };
@@ -153,7 +154,9 @@ describe('finds, were the transform wrong:', () => {
     const raw = 'bcdfghjkmpqrtvwxbcdfghjkmpqrtvwx';
     const own = factsOf(aPatient({ id: raw }));
     const draft = { ...draftOf(), identifier: [{ system: SYSTEMS.resourceToken, value: `obs_${raw}` }] };
-    expect(residue(draft, { keys, systems: SYSTEMS, facts: own, source: anObservation() })).toBe('residue-sweep');
+    expect(residue(draft, { keys, systems: SYSTEMS, ...POLICY, facts: own, source: anObservation() })).toBe(
+      'residue-sweep'
+    );
   });
 });
 
@@ -161,7 +164,9 @@ it('finds an identifier of the patient spelt like the token of a reference', () 
   const raw = 'bcdfghjkmpqrtvwxbcdfghjkmpqrtvwx';
   const draft = { ...draftOf(), encounter: { reference: `Encounter?identifier=${SYSTEMS.resourceToken}|enc_${raw}` } };
   const own = factsOf(aPatient({ id: raw }));
-  expect(residue(draft, { keys, systems: SYSTEMS, facts: own, source: anObservation() })).toBe('residue-sweep');
+  expect(residue(draft, { keys, systems: SYSTEMS, ...POLICY, facts: own, source: anObservation() })).toBe(
+    'residue-sweep'
+  );
 });
 
 it('lets a month pass, which no day can be read from, and a source with nulls', () => {
@@ -220,7 +225,7 @@ describe('does not take chance for a leak:', () => {
   function transformAndCheck(source: object, patient: Patient): unknown {
     const draft = transform(source as never, aContext({ patient })) as Draft;
     expect(draft).toBeTypeOf('object');
-    return residue(draft, { keys, systems: SYSTEMS, facts: factsOf(patient), source: source as never });
+    return residue(draft, { keys, systems: SYSTEMS, ...POLICY, facts: factsOf(patient), source: source as never });
   }
 });
 

@@ -7,6 +7,8 @@ import { deidentify } from '../../../src/rules/deid/deidentify.ts';
 import { patientKeys } from '../../../src/rules/deid/keys.ts';
 
 export const KEY = { version: 1, secret: '9f3bC7d1e5A2kLm8Qz0XvTt4Rw6YpUnJhGsE0aB' } as const;
+/** A random secret, as the source keeps one for each patient. */
+export const CROSSWALK = '2c4e0f1b9d8a7765c3e1f0a9b8d7c6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9';
 export const SYSTEMS = systemsOf();
 export const LOINC = 'http://loinc.org';
 export const SNOMED = 'http://snomed.info/sct';
@@ -39,6 +41,51 @@ export function aPatient(overrides: Partial<Patient> = {}): Patient {
     ],
     ...overrides,
   };
+}
+
+export const BASES: Readonly<Record<string, () => Record<string, unknown>>> = {
+  Patient: () => ({ ...aPatient() }),
+  Encounter: () => ({ ...anEncounter() }),
+  Observation: () => ({ ...anObservation() }),
+  Condition: () => aRecord('Condition', { code: concept('38341003') }),
+  MedicationRequest: () =>
+    aRecord('MedicationRequest', {
+      status: 'active',
+      intent: 'order',
+      medicationCodeableConcept: { coding: [{ system: RXNORM, code: '310965' }] },
+    }),
+  AllergyIntolerance: () => {
+    const { subject, ...rest } = aRecord('AllergyIntolerance', { code: concept('91935009') });
+    return { ...rest, patient: subject };
+  },
+  Procedure: () => aRecord('Procedure', { status: 'completed', code: concept('430193006') }),
+  Immunization: () => {
+    const { subject, ...rest } = aRecord('Immunization', {
+      status: 'completed',
+      vaccineCode: { coding: [{ system: 'http://hl7.org/fhir/sid/cvx', code: '140' }] },
+      occurrenceDateTime: '2019-02-03T16:48:38-05:00',
+    });
+    return { ...rest, patient: subject };
+  },
+  DiagnosticReport: () =>
+    aRecord('DiagnosticReport', { status: 'final', code: { coding: [{ system: LOINC, code: '57698-3' }] } }),
+  DocumentReference: () =>
+    aRecord('DocumentReference', { status: 'current', content: [{ attachment: { data: 'UXVpbGxmZWF0aGVy' } }] }),
+  CarePlan: () => aRecord('CarePlan', { status: 'active', intent: 'plan' }),
+  ServiceRequest: () => aRecord('ServiceRequest', { status: 'active', intent: 'order', code: concept('430193006') }),
+  Practitioner: () => ({ resourceType: 'Practitioner', id: 'r-1', active: true }),
+  Organization: () => ({ resourceType: 'Organization', id: 'r-1', active: true }),
+  Location: () => ({ resourceType: 'Location', id: 'r-1', status: 'active' }),
+};
+
+const RXNORM = 'http://www.nlm.nih.gov/research/umls/rxnorm';
+
+function concept(code: string): object {
+  return { coding: [{ system: SNOMED, code, display: 'x' }], text: 'x' };
+}
+
+function aRecord(resourceType: string, rest: object): Record<string, unknown> {
+  return { resourceType, id: 'r-1', subject: { reference: `Patient/${String(aPatient().id)}` }, ...rest };
 }
 
 export function anEncounter(overrides: Partial<Encounter> = {}): Encounter {
