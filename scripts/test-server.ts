@@ -38,7 +38,14 @@ interface Row {
   readonly ms: number;
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    keep: { type: 'boolean' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+});
 const rows: Row[] = [];
 const say = (line: string): void => (values.json ? undefined : console.log(line));
 
@@ -47,7 +54,9 @@ async function test(bot: string, promise: string, prove: () => Promise<string>):
   const add = (isKept: boolean, seen: string): boolean => {
     const row = { bot, promise, isKept, seen, ms: Math.round(performance.now() - started) };
     rows.push(row);
-    say(`${isKept ? styleText('green', '✓') : styleText('red', '✗')} ${bot.padEnd(15)} ${promise}  ${styleText('dim', `${row.ms} ms`)}\n    ${styleText('dim', '→')} ${seen}`);
+    say(
+      `${isKept ? styleText('green', '✓') : styleText('red', '✗')} ${bot.padEnd(15)} ${promise}  ${styleText('dim', `${row.ms} ms`)}\n    ${styleText('dim', '→')} ${seen}`
+    );
     return isKept;
   };
   try {
@@ -97,7 +106,12 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     (await test('deployment', '`npm run secrets -- push` and `npm run deploy`', async () => {
       await configure({});
       const output = await npmRun('deploy', [], { env });
-      return output.trim().split('\n').filter((line) => line.includes('✓') || line.includes('health')).map((line) => line.trim()).join('; ');
+      return output
+        .trim()
+        .split('\n')
+        .filter((line) => line.includes('✓') || line.includes('health'))
+        .map((line) => line.trim())
+        .join('; ');
     })) &&
     (await test('deployment', 'a second `npm run deploy` finds nothing to do', async () => {
       const output = await npmRun('deploy', [], { env });
@@ -109,7 +123,12 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
   const ground: Ground = {
     source: await signIn(base, source.admin),
     replica: await signIn(base, replica.admin),
-    admin: connect({ baseUrl: base, fhirPath: 'fhir/R4/', clientId: source.admin.id, clientSecret: source.admin.secret }),
+    admin: connect({
+      baseUrl: base,
+      fhirPath: 'fhir/R4/',
+      clientId: source.admin.id,
+      clientSecret: source.admin.secret,
+    }),
     project: source,
     configure,
   };
@@ -117,8 +136,8 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     await tellStory(ground);
   }
   const checks = [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...HEALTH];
-  for (const { bot, promise, prove } of checks.filter((check) => !values.only || check.bot === values.only)) {
-    await test(bot, promise, () => prove(ground));
+  for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
+    await test(check.bot, check.promise, () => check.prove(ground));
   }
   if (!values.only || values.only === 'doctor') {
     await test('doctor', 'finds no failure in a good deployment', () => seeDoctor(base, source, replica));
@@ -131,8 +150,10 @@ async function tellStory(ground: Ground): Promise<void> {
     const started = line;
     line = performance.now();
     rows.push({ bot: 'story', promise: asked, isKept: isAsTold, seen, ms: Math.round(line - started) });
-    say(`${isAsTold ? styleText('green', '✓') : styleText('red', '✗')} ${'story'.padEnd(15)} ${asked}\n    ${styleText('dim', '→')} ${seen}`);
-  }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(error as Error)));
+    say(
+      `${isAsTold ? styleText('green', '✓') : styleText('red', '✗')} ${'story'.padEnd(15)} ${asked}\n    ${styleText('dim', '→')} ${seen}`
+    );
+  }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(error)));
 }
 
 /** Findings of the doctor on a deployment that is as it should be. */
@@ -150,19 +171,34 @@ async function seeDoctor(base: string, source: Made, replica: Made): Promise<str
 
 /** On the replica the bots have a client that may touch copies and nothing else. */
 async function settingsFor(base: string, replica: Made): Promise<Record<string, string>> {
-  const admin = connect({ baseUrl: base, fhirPath: 'fhir/R4/', clientId: replica.admin.id, clientSecret: replica.admin.secret });
+  const admin = connect({
+    baseUrl: base,
+    fhirPath: 'fhir/R4/',
+    clientId: replica.admin.id,
+    clientSecret: replica.admin.secret,
+  });
   const policy = await admin.create<AccessPolicy>({
     resourceType: 'AccessPolicy',
     name: 'consent-sync',
     resource: [
-      ...REPLICATED_TYPES.map((resourceType) => ({ resourceType, interaction: ['create' as const, 'read' as const, 'update' as const, 'delete' as const, 'search' as const] })),
+      ...REPLICATED_TYPES.map((resourceType) => ({
+        resourceType,
+        interaction: ['create' as const, 'read' as const, 'update' as const, 'delete' as const, 'search' as const],
+      })),
       { resourceType: 'AuditEvent', interaction: ['create'] },
     ],
   });
   const client = await createClient(admin, replica.projectId, 'consent-sync', policy.id);
   // The checks come faster than any clinic's day: with the default of 50,000 units a minute they would wait for each other.
-  const quota = await admin.create<UserConfiguration>({ resourceType: 'UserConfiguration', name: 'consent-sync', option: [{ id: 'fhirQuota', valueInteger: 2_000_000 }] });
-  await admin.update({ ...(await membershipOf(admin, client)), userConfiguration: { reference: `UserConfiguration/${quota.id}` } });
+  const quota = await admin.create<UserConfiguration>({
+    resourceType: 'UserConfiguration',
+    name: 'consent-sync',
+    option: [{ id: 'fhirQuota', valueInteger: 2_000_000 }],
+  });
+  await admin.update({
+    ...(await membershipOf(admin, client)),
+    userConfiguration: { reference: `UserConfiguration/${quota.id}` },
+  });
   return {
     REPLICA_BASE_URL: base,
     REPLICA_CLIENT_ID: client.id,
@@ -196,7 +232,15 @@ function report(): void {
     return;
   }
   const width = Math.max(...rows.map(({ promise }) => promise.length));
-  say('\n' + rows.map(({ bot, promise, isKept, ms }) => `${isKept ? 'ok    ' : 'BROKEN'}  ${bot.padEnd(15)}  ${promise.padEnd(width)}  ${String(ms).padStart(6)} ms`).join('\n'));
+  say(
+    '\n' +
+      rows
+        .map(
+          ({ bot, promise, isKept, ms }) =>
+            `${isKept ? 'ok    ' : 'BROKEN'}  ${bot.padEnd(15)}  ${promise.padEnd(width)}  ${String(ms).padStart(6)} ms`
+        )
+        .join('\n')
+  );
   say(`\n${rows.length - broken.length} promises kept, ${broken.length} broken`);
 }
 
@@ -204,9 +248,13 @@ const missing = NAMES.filter((name) => !process.env[name]);
 if (values.help) {
   console.log(USAGE);
 } else if (missing.length > 0) {
-  console.log(`Skipped: not configured. ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing.\n\n${USAGE}`);
+  console.log(
+    `Skipped: not configured. ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing.\n\n${USAGE}`
+  );
 } else {
-  await main(credentialsOf(process.env)).catch((error: unknown) => test('server', 'is there and lets us in', () => Promise.reject(error as Error)));
+  await main(credentialsOf(process.env)).catch((error: unknown) =>
+    test('server', 'is there and lets us in', () => Promise.reject(error))
+  );
   report();
   process.exitCode = rows.every(({ isKept }) => isKept) ? 0 : 1;
 }

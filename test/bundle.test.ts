@@ -133,10 +133,20 @@ async function runInLambda(file: string): Promise<Seen> {
     return require(name === './user.cjs' ? file : name);
   };
   const exports = {} as LambdaHandler;
-  const scope = { exports, require: load, fetch: refuseTo(seen), console: { log: (line: string) => seen.log.push(line) } };
+  const scope = {
+    exports,
+    require: load,
+    fetch: refuseTo(seen),
+    console: { log: (line: string) => seen.log.push(line) },
+  };
   (vm.compileFunction(LAMBDA_WRAPPER, Object.keys(scope)) as (...values: unknown[]) => void)(...Object.values(scope));
   try {
-    const answer = await exports.handler({ ...emptyEvent, baseUrl: 'http://source.invalid/', accessToken: 'token', traceId: 'trace' });
+    const answer = await exports.handler({
+      ...emptyEvent,
+      baseUrl: 'http://source.invalid/',
+      accessToken: 'token',
+      traceId: 'trace',
+    });
     seen.result = JSON.parse(JSON.stringify(answer));
   } catch (thrown) {
     seen.thrown = thrown;

@@ -3,7 +3,15 @@ import { auditedCallers, namesRedacted, replicaAuditSaved } from './checks/audit
 import { botsDeployed, policiesNarrow, quota, subscriptions } from './checks/bots.ts';
 import { oldestJob, watermarkAge } from './checks/progress.ts';
 import { replicaConditional, replicaExpunge, replicaReachable, replicaToken } from './checks/replica.ts';
-import { clockSkew, leakedConnections, projectAdmin, projectFeatures, replicaFeatures, serverReachable, serverVersion } from './checks/server.ts';
+import {
+  clockSkew,
+  leakedConnections,
+  projectAdmin,
+  projectFeatures,
+  replicaFeatures,
+  serverReachable,
+  serverVersion,
+} from './checks/server.ts';
 import { keysStrong, placeholderSecrets, secretsValid } from './checks/settings.ts';
 import type { Facts } from './facts.ts';
 import type { Finding, Judgement } from './finding.ts';

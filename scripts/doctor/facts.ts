@@ -1,5 +1,16 @@
 /** Everything that the checks are made from. Gathered once, by reads alone; checks only judge. */
-import type { AccessPolicy, AuditEvent, Basic, Bot, CapabilityStatement, Project, ProjectMembership, Subscription, Task, UserConfiguration } from '@medplum/fhirtypes';
+import type {
+  AccessPolicy,
+  AuditEvent,
+  Basic,
+  Bot,
+  CapabilityStatement,
+  Project,
+  ProjectMembership,
+  Subscription,
+  Task,
+  UserConfiguration,
+} from '@medplum/fhirtypes';
 import type { Loaded, Secrets } from '../../src/config/load.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
 import type { Manifest } from '../deploy/manifest.ts';

@@ -22,7 +22,8 @@ export const warn = (detail: string, remedy: string): Judgement => ({ verdict: '
 export const fail = (detail: string, remedy: string): Judgement => ({ verdict: 'fail', detail, remedy });
 
 /** What could not be looked at is neither well nor broken. */
-export const unseen = (problem: string, remedy = 'Repair what stands above first.'): Judgement => warn(`could not be looked at: ${problem}`, remedy);
+export const unseen = (problem: string, remedy = 'Repair what stands above first.'): Judgement =>
+  warn(`could not be looked at: ${problem}`, remedy);
 
 /**
  * @param complaints - What is wrong, a text each.

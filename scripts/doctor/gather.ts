@@ -34,7 +34,8 @@ export async function gather(credentials: Credentials, overseer?: Overseer): Pro
   const fhirUrl = base + credentials.fhirPath.replace(/^\/+|\/*$/g, '') + '/';
   const token = await askToken(`${base}oauth2/token`, { id: credentials.clientId, secret: credentials.clientSecret });
   const view = viewOf(fhirUrl, bearerOf(token) ?? '');
-  const me = (await ask(`${base}auth/me`, { headers: { authorization: bearerOf(token) ?? '' } })).body as Me | undefined;
+  const me = (await ask(`${base}auth/me`, { headers: { authorization: bearerOf(token) ?? '' } })).body as
+    Me | undefined;
   const overview = await oversee(view, me?.project?.id);
   const secrets = secretsOf(overview.project?.secret ?? []);
   const loaded = load(secrets);
@@ -45,7 +46,13 @@ export async function gather(credentials: Credentials, overseer?: Overseer): Pro
     secrets,
     loaded,
     systems,
-    source: { ...overview, ...(await gatherSource(view, { base, fhirUrl, systems, now })), baseUrl: base, token, isAdmin: me?.membership?.admin === true },
+    source: {
+      ...overview,
+      ...(await gatherSource(view, { base, fhirUrl, systems, now })),
+      baseUrl: base,
+      token,
+      isAdmin: me?.membership?.admin === true,
+    },
     replica: 'config' in loaded ? await gatherReplica(loaded.config, overseer) : undefined,
   };
 }
@@ -85,10 +92,14 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
 async function gatherReplica({ replica }: Config, overseer: Overseer | undefined): Promise<ReplicaFacts> {
   const client = { id: replica.clientId, secret: replica.clientSecret };
   const metadata = await ask(`${replica.fhirUrl}metadata`);
-  const token = replica.auth === 'basic' ? await ask(`${replica.fhirUrl}Patient?_count=0`, { headers: { authorization: basicOf(client) } }) : await askToken(replica.tokenUrl, client);
+  const token =
+    replica.auth === 'basic'
+      ? await ask(`${replica.fhirUrl}Patient?_count=0`, { headers: { authorization: basicOf(client) } })
+      : await askToken(replica.tokenUrl, client);
   const authorization = replica.auth === 'basic' ? (token.problem ? undefined : basicOf(client)) : bearerOf(token);
   const overseerToken = overseer && (await askToken(replica.tokenUrl, overseer));
-  const projectOf = (answer: Answer): string | undefined => (answer.body as { project?: { reference?: string } } | undefined)?.project?.reference?.split('/')[1];
+  const projectOf = (answer: Answer): string | undefined =>
+    (answer.body as { project?: { reference?: string } } | undefined)?.project?.reference?.split('/')[1];
   const own = authorization ? viewOf(replica.fhirUrl, authorization) : undefined;
   const projectId = projectOf(token);
   // An admin of another project would see another project's trail, and all would look well.
@@ -105,10 +116,17 @@ async function gatherReplica({ replica }: Config, overseer: Overseer | undefined
   };
 }
 
-const BLIND: Oversight = { project: undefined, policies: { problem: 'no access' }, memberships: { problem: 'no access' }, events: { problem: 'no access' } };
+const BLIND: Oversight = {
+  project: undefined,
+  policies: { problem: 'no access' },
+  memberships: { problem: 'no access' },
+  events: { problem: 'no access' },
+};
 
 async function oversee(view: View, projectId: string | undefined): Promise<Oversight> {
-  const { problem, body } = projectId ? await view.get(`Project/${projectId}`) : { problem: 'no project', body: undefined };
+  const { problem, body } = projectId
+    ? await view.get(`Project/${projectId}`)
+    : { problem: 'no project', body: undefined };
   return {
     project: problem ? undefined : (body as Project),
     policies: await view.list('AccessPolicy'),
@@ -119,7 +137,13 @@ async function oversee(view: View, projectId: string | undefined): Promise<Overs
 
 async function newest(view: View): Promise<Oversight['events']> {
   const { problem, body } = await view.get('AuditEvent?type=rest&_sort=-_lastUpdated&_count=50');
-  return problem ? { problem } : { rows: ((body as { entry?: { resource: AuditEvent & { id: string } }[] }).entry ?? []).map(({ resource }) => resource) };
+  return problem
+    ? { problem }
+    : {
+        rows: ((body as { entry?: { resource: AuditEvent & { id: string } }[] }).entry ?? []).map(
+          ({ resource }) => resource
+        ),
+      };
 }
 
 /** A copy was written by a request, and a server that saves AuditEvents has one of it. */

@@ -53,8 +53,16 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
     };
   } catch (error) {
     const { name, cause } = error as Error & { cause?: { code?: string } };
-    const problem = name === 'TimeoutError' ? `no answer in ${TIMEOUT_MS / 1000} s` : `no answer (${cause?.code ?? name})`;
-    return { status: 0, problem, body: undefined, skewMs: undefined, unitsLeft: undefined, ms: performance.now() - started };
+    const problem =
+      name === 'TimeoutError' ? `no answer in ${TIMEOUT_MS / 1000} s` : `no answer (${cause?.code ?? name})`;
+    return {
+      status: 0,
+      problem,
+      body: undefined,
+      skewMs: undefined,
+      unitsLeft: undefined,
+      ms: performance.now() - started,
+    };
   }
 }
 
@@ -79,7 +87,9 @@ export function viewOf(fhirUrl: string, authorization: string): View {
     async list<T extends Resource>(search: string): Promise<Listed<T>> {
       const rows: (T & { id: string })[] = [];
       for (let offset = 0; ; offset += PAGE) {
-        const { problem, body } = await get(`${search}${search.includes('?') ? '&' : '?'}_count=${PAGE}${offset ? `&_offset=${offset}` : ''}`);
+        const { problem, body } = await get(
+          `${search}${search.includes('?') ? '&' : '?'}_count=${PAGE}${offset ? `&_offset=${offset}` : ''}`
+        );
         if (problem) {
           return { problem };
         }

@@ -10,8 +10,17 @@ import { ROOT } from '../deploy/manifest.ts';
  * @returns What it printed.
  * @throws Error with its output when it exits with another code.
  */
-export async function npmRun(script: string, args: readonly string[], options: { readonly env: Readonly<Record<string, string>>; readonly input?: string }, codes: readonly number[] = [0]): Promise<string> {
-  const child = spawn('npm', ['run', '--silent', script, '--', ...args], { cwd: ROOT, env: { ...process.env, ...options.env }, shell: process.platform === 'win32' });
+export async function npmRun(
+  script: string,
+  args: readonly string[],
+  options: { readonly env: Readonly<Record<string, string>>; readonly input?: string },
+  codes: readonly number[] = [0]
+): Promise<string> {
+  const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...options.env },
+    shell: process.platform === 'win32',
+  });
   const output: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk));

@@ -41,7 +41,11 @@ const PATIENCE_MS = 30_000;
  * @returns What was seen.
  * @throws Breach when patience ends.
  */
-export async function eventually<T>(what: string, look: () => Promise<T>, isExpected: (found: T) => boolean): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T>,
+  isExpected: (found: T) => boolean
+): Promise<T> {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
     const found = await look();
@@ -75,10 +79,21 @@ export function must(isKept: boolean, otherwise: string): asserts isKept {
  * @param method - POST by default.
  * @returns Its answer.
  */
-export async function execute<T>({ source }: Ground, bot: string, input: Readonly<Record<string, string>> = {}, method: 'GET' | 'POST' = 'POST'): Promise<T> {
-  const query = new URLSearchParams({ identifier: `${systemsOf().bot}|${bot}`, ...(method === 'GET' && input) }).toString();
+export async function execute<T>(
+  { source }: Ground,
+  bot: string,
+  input: Readonly<Record<string, string>> = {},
+  method: 'GET' | 'POST' = 'POST'
+): Promise<T> {
+  const query = new URLSearchParams({
+    identifier: `${systemsOf().bot}|${bot}`,
+    ...(method === 'GET' && input),
+  }).toString();
   const path = `Bot/$execute?${query}`;
-  const answer = method === 'GET' ? await source.get<Resource>(path) : await source.send<Resource>('POST', path, input as unknown as Resource);
+  const answer =
+    method === 'GET'
+      ? await source.get<Resource>(path)
+      : await source.send<Resource>('POST', path, input as unknown as Resource);
   return answer as unknown as T;
 }
 
@@ -97,7 +112,13 @@ export const FAMILY = 'Zebedee-Quux';
  * @returns A Patient with an Encounter and an Observation, in one transaction.
  */
 export async function admit({ source }: Ground): Promise<Admitted> {
-  const patient: Patient = { resourceType: 'Patient', name: [{ family: FAMILY, given: ['Ada'] }], gender: 'female', birthDate: '1971-03-04', identifier: [{ system: 'urn:mrn', value: `MRN-${Math.random()}` }] };
+  const patient: Patient = {
+    resourceType: 'Patient',
+    name: [{ family: FAMILY, given: ['Ada'] }],
+    gender: 'female',
+    birthDate: '1971-03-04',
+    identifier: [{ system: 'urn:mrn', value: `MRN-${Math.random()}` }],
+  };
   const made = await source.send<Patient>('POST', 'Patient', patient);
   const encounter = await source.send<Encounter>('POST', 'Encounter', {
     resourceType: 'Encounter',
@@ -106,8 +127,16 @@ export async function admit({ source }: Ground): Promise<Admitted> {
     subject: { reference: `Patient/${made.id}`, display: FAMILY },
     period: { start: '2024-05-06T07:08:09Z', end: '2024-05-06T07:38:09Z' },
   });
-  const pulse = await source.send<Observation>('POST', 'Observation', observation(made.id ?? '', encounter.id ?? '', 72));
-  return { patient: made as WithId<Patient>, encounter: encounter as WithId<Encounter>, pulse: pulse as WithId<Observation> };
+  const pulse = await source.send<Observation>(
+    'POST',
+    'Observation',
+    observation(made.id ?? '', encounter.id ?? '', 72)
+  );
+  return {
+    patient: made as WithId<Patient>,
+    encounter: encounter as WithId<Encounter>,
+    pulse: pulse as WithId<Observation>,
+  };
 }
 
 /** A heart rate. */
@@ -115,8 +144,13 @@ export function observation(patientId: string, encounterId: string, value: numbe
   return {
     resourceType: 'Observation',
     status: 'final',
-    category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] }],
-    code: { coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }], text: `pulse of ${FAMILY}` },
+    category: [
+      { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] },
+    ],
+    code: {
+      coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }],
+      text: `pulse of ${FAMILY}`,
+    },
     subject: { reference: `Patient/${patientId}` },
     encounter: { reference: `Encounter/${encounterId}` },
     effectiveDateTime: '2024-05-06T07:10:11Z',
@@ -125,7 +159,11 @@ export function observation(patientId: string, encounterId: string, value: numbe
 }
 
 /** @returns The Consent that was given. */
-export async function consent({ source }: Ground, { patient }: Admitted, classes?: readonly string[]): Promise<WithId<Consent>> {
+export async function consent(
+  { source }: Ground,
+  { patient }: Admitted,
+  classes?: readonly string[]
+): Promise<WithId<Consent>> {
   return source.send<WithId<Consent>>('POST', 'Consent', consentToShare(`Patient/${patient.id}`, classes));
 }
 
@@ -145,14 +183,29 @@ export interface Held {
  */
 export async function held({ source, replica }: Ground, patientId: string): Promise<Held> {
   const { patientToken, control } = systemsOf();
-  const links = await source.get<Bundle>(`Basic?code=${encodeURIComponent(`${control}|patient-link`)}&subject=Patient/${patientId}`);
-  const token = (links.entry?.[0]?.resource as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]?.value;
-  const found = token ? await replica.get<Bundle>(`Patient?identifier=${encodeURIComponent(`${patientToken}|${token}`)}`) : undefined;
+  const links = await source.get<Bundle>(
+    `Basic?code=${encodeURIComponent(`${control}|patient-link`)}&subject=Patient/${patientId}`
+  );
+  const token = (links.entry?.[0]?.resource as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]
+    ?.value;
+  const found = token
+    ? await replica.get<Bundle>(`Patient?identifier=${encodeURIComponent(`${patientToken}|${token}`)}`)
+    : undefined;
   const ids = (found?.entry ?? []).flatMap(({ resource }) => resource?.id ?? []);
   const of = async (type: string): Promise<Resource[]> =>
-    ids.length === 0 ? [] : ((await replica.get<Bundle>(`${type}?subject=${ids.map((id) => `Patient/${id}`).join(',')}&_count=1000`)).entry ?? []).flatMap(({ resource }) => resource ?? []);
+    ids.length === 0
+      ? []
+      : (
+          (await replica.get<Bundle>(`${type}?subject=${ids.map((id) => `Patient/${id}`).join(',')}&_count=1000`))
+            .entry ?? []
+        ).flatMap(({ resource }) => resource ?? []);
   const observations = (await of('Observation')) as Observation[];
-  return { Patient: ids.length, Encounter: (await of('Encounter')).length, Observation: observations.length, values: observations.map(({ valueQuantity }) => valueQuantity?.value).sort() };
+  return {
+    Patient: ids.length,
+    Encounter: (await of('Encounter')).length,
+    Observation: observations.length,
+    values: observations.map(({ valueQuantity }) => valueQuantity?.value).sort(),
+  };
 }
 
 /** @returns Whether the replica holds these numbers of the patient's copies. */
@@ -160,7 +213,10 @@ export async function holds(ground: Ground, { patient }: Admitted, expected: Par
   const seen = await eventually(
     `replica, of Patient/${patient.id}, expected ${JSON.stringify(expected)}`,
     () => held(ground, patient.id),
-    (found) => Object.entries(expected).every(([name, value]) => JSON.stringify(found[name as keyof Held]) === JSON.stringify(value))
+    (found) =>
+      Object.entries(expected).every(
+        ([name, value]) => JSON.stringify(found[name as keyof Held]) === JSON.stringify(value)
+      )
   );
   return `${seen.Patient} Patient, ${seen.Encounter} Encounter, ${seen.Observation} Observation${seen.values.length > 0 ? ` (${seen.values.join(', ')})` : ''}`;
 }
@@ -178,7 +234,9 @@ export const NONE = { Patient: 0, Encounter: 0, Observation: 0 } as const;
  */
 export async function unheard<T>({ source }: Ground, types: readonly string[], work: () => Promise<T>): Promise<T> {
   const { entry = [] } = await source.get<Bundle<Subscription>>('Subscription?_count=100');
-  const subscriptions = entry.flatMap(({ resource }) => (resource && types.includes(resource.criteria) ? [resource] : []));
+  const subscriptions = entry.flatMap(({ resource }) =>
+    resource && types.includes(resource.criteria) ? [resource] : []
+  );
   must(subscriptions.length === types.length, `${subscriptions.length} Subscriptions for ${types.join()}`);
   const turn = async (status: Subscription['status']): Promise<void> => {
     for (const subscription of subscriptions) {
@@ -199,6 +257,8 @@ export const EVERYTHING = [...REPLICATED_TYPES, 'Consent'];
 
 /** @returns The bots by name. */
 export async function botsOf({ source }: Ground): Promise<ReadonlyMap<string, WithId<Bot>>> {
-  const { entry = [] } = await source.get<Bundle<WithId<Bot>>>(`Bot?identifier=${encodeURIComponent(`${systemsOf().bot}|`)}&_count=100`);
+  const { entry = [] } = await source.get<Bundle<WithId<Bot>>>(
+    `Bot?identifier=${encodeURIComponent(`${systemsOf().bot}|`)}&_count=100`
+  );
   return new Map(entry.flatMap(({ resource }) => (resource ? [[resource.name ?? '', resource] as const] : [])));
 }

@@ -29,7 +29,10 @@ const FEATURES: NonNullable<Project['features']> = ['bots', 'cron', 'transaction
 export async function createProject(server: Server, name: string): Promise<Made> {
   const body = { resourceType: 'Parameters', parameter: [{ name: 'name', valueString: name }] } satisfies Parameters;
   const made = await server.call<Project | Parameters>('POST', 'fhir/R4/Project/$init', body);
-  const project = made.resourceType === 'Project' ? made : (made.parameter?.find((each) => each.name === 'return')?.resource as Project);
+  const project =
+    made.resourceType === 'Project'
+      ? made
+      : (made.parameter?.find((each) => each.name === 'return')?.resource as Project);
   const projectId = project.id ?? '';
   await server.update({ ...(await server.read<Project>(`Project/${projectId}`)), features: FEATURES });
   const admin = await createClient(server, projectId, `${name} admin`);
@@ -48,7 +51,10 @@ export async function createProject(server: Server, name: string): Promise<Made>
  */
 export async function createClient(server: Server, projectId: string, name: string, policyId?: string): Promise<Login> {
   const accessPolicy = policyId && { reference: `AccessPolicy/${policyId}` };
-  const { id = '', secret = '' } = await server.call<ClientApplication>('POST', `admin/projects/${projectId}/client`, { name, ...(accessPolicy && { accessPolicy }) });
+  const { id = '', secret = '' } = await server.call<ClientApplication>('POST', `admin/projects/${projectId}/client`, {
+    name,
+    ...(accessPolicy && { accessPolicy }),
+  });
   return { id, secret };
 }
 
@@ -67,7 +73,10 @@ export async function membershipOf(server: Server, { id }: Login): Promise<Proje
       return membership;
     }
     if (tries === 10) {
-      throw new Refusal(`ClientApplication/${id} has no membership`, 'The server took the request without effect; look at its log.');
+      throw new Refusal(
+        `ClientApplication/${id} has no membership`,
+        'The server took the request without effect; look at its log.'
+      );
     }
     await sleep(200);
   }
@@ -87,10 +96,12 @@ export async function removeProject(server: Server, { projectId }: Made): Promis
   for (let tries = 0; tries < 60; tries++) {
     await sleep(500);
     const left = await Promise.all(
-      ['ProjectMembership', 'Bot', 'Patient', 'AuditEvent', 'ClientApplication'].map((type) => server.search(`${type}?_compartment=${projectId}&_fields=id`))
+      ['ProjectMembership', 'Bot', 'Patient', 'AuditEvent', 'ClientApplication'].map((type) =>
+        server.search(`${type}?_compartment=${projectId}&_fields=id`)
+      )
     );
     if (left.flat().length === 0) {
-      return await isGone(server, projectId);
+      return isGone(server, projectId);
     }
   }
   return false;

@@ -11,6 +11,7 @@ import { consoleLog } from '../observability/log.io.ts';
 import type { Log, Random } from '../ports.ts';
 import { replicaClient } from '../remote/client.io.ts';
 import { replicaEraser } from '../remote/eraser.io.ts';
+import { payloadVault } from '../remote/jwe.io.ts';
 import { replicaProbe } from '../remote/probe.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
 import { carryToken } from '../remote/token-cache.io.ts';
@@ -62,8 +63,22 @@ export async function run<T>(
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
     const eraser = replicaEraser(config, parts);
+    const vault = config.payloadKey && payloadVault(config.payloadKey);
+    const requester = event.requester?.reference;
     return work(
-      { config, source, replica, eraser, clock: systemClock, log, correlationId, bot, deadlineAt: parts.deadlineAt },
+      {
+        config,
+        source,
+        replica,
+        eraser,
+        vault,
+        clock: systemClock,
+        log,
+        correlationId,
+        bot,
+        requester,
+        deadlineAt: parts.deadlineAt,
+      },
       triggerOf(event.input)
     );
   });

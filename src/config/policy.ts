@@ -42,6 +42,8 @@ interface TypePolicy {
    * records could not be found when the Encounter's copy comes or goes.
    */
   readonly encounterPath?: string;
+  /** Whether the original is kept, encrypted, for the bot `reveal`. */
+  readonly payload?: boolean;
 }
 
 const TYPES: Readonly<Record<string, TypePolicy>> = manifest.policy.types;
@@ -54,6 +56,14 @@ export const NARROW: readonly string[] = manifest.policy.narrow;
 export const REPLICATED_TYPES = Object.keys(TYPES).filter(
   (type) => TYPES[type]?.replicate
 ) as readonly ReplicatedType[];
+
+/**
+ * @param resourceType - A type.
+ * @returns Whether the originals of its records are kept encrypted, when there is a key for that.
+ */
+export function keepsOriginal(resourceType: string): boolean {
+  return TYPES[resourceType]?.payload === true;
+}
 
 /**
  * @param resource - Any resource.

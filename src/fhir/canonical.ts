@@ -27,16 +27,44 @@ function write(value: unknown, depth: number): string {
   if (value === null || value === true || value === false) return String(value);
   if (typeof value !== 'object') throw new RangeError('not a JSON value');
   if (depth >= MAX_DEPTH) throw new RangeError('JSON too deep');
-  if (Array.isArray(value)) {
-    let list = '';
-    for (const each of value) list += `${list === '' ? '' : ','}${write(each ?? null, depth + 1)}`;
-    return `[${list}]`;
-  }
-  const members = value as Readonly<Record<string, unknown>>;
+  return Array.isArray(value) ? writeList(value, depth) : writeMembers(value as Members, depth);
+}
+
+function writeList(list: readonly unknown[], depth: number): string {
   let text = '';
-  for (const name of Object.keys(members).sort()) {
-    const member = members[name];
-    if (member !== undefined) text += `${text === '' ? '' : ','}${write(name, depth)}:${write(member, depth + 1)}`;
+  let comma = '[';
+  for (const each of list) {
+    text += comma + write(each ?? null, depth + 1);
+    comma = ',';
   }
-  return `{${text}}`;
+  return comma === '[' ? '[]' : `${text}]`;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function writeMembers(members: Members, depth: number): string {
+  let text = '';
+  let comma = '{';
+  for (const name of sorted(Object.keys(members))) {
+    const member = members[name];
+    if (member === undefined) continue;
+    text += `${comma}${write(name, depth)}:${write(member, depth + 1)}`;
+    comma = ',';
+  }
+  return comma === '{' ? '{}' : `${text}}`;
+}
+
+/** Names come in nearly the right order, and few: insertion beats the general sort. */
+function sorted(names: string[]): string[] {
+  if (names.length > 24) return names.sort();
+  for (let i = 1; i < names.length; i += 1) {
+    const name = names[i] as string;
+    let at = i;
+    while (at > 0 && (names[at - 1] as string) > name) {
+      names[at] = names[at - 1] as string;
+      at -= 1;
+    }
+    names[at] = name;
+  }
+  return names;
 }

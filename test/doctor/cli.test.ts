@@ -13,11 +13,17 @@ afterAll(async () => {
   await ward.world.close();
 });
 
-function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<{ code: number; out: string; err: string }> {
+function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>
+): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
     const { PATH = '' } = process.env;
-    execFile(process.execPath, [join(import.meta.dirname, '../../scripts/doctor.ts'), ...args], { env: { PATH, ...env } }, (error, out, err) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
+    execFile(
+      process.execPath,
+      [join(import.meta.dirname, '../../scripts/doctor.ts'), ...args],
+      { env: { PATH, ...env } },
+      (error, out, err) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
     );
   });
 }
@@ -29,22 +35,42 @@ const environment = (): Record<string, string> => ({
 });
 
 test('the exit code is the worst verdict', async () => {
-  expect([exitCodeOf([]), exitCodeOf([{ name: 'a', ...ok('') }]), exitCodeOf([{ name: 'a', ...warn('', '') }, { name: 'b', ...ok('') }])]).toEqual([0, 0, 1]);
+  expect([
+    exitCodeOf([]),
+    exitCodeOf([{ name: 'a', ...ok('') }]),
+    exitCodeOf([
+      { name: 'a', ...warn('', '') },
+      { name: 'b', ...ok('') },
+    ]),
+  ]).toEqual([0, 0, 1]);
   const eyes = { REPLICA_ADMIN_CLIENT_ID: ward.overseer.id, REPLICA_ADMIN_CLIENT_SECRET: ward.overseer.secret };
-  expect(await run([], { ...environment(), ...eyes })).toMatchObject({ code: 0, err: '', out: expect.stringContaining('23 ok, 0 warn, 0 fail') });
+  expect(await run([], { ...environment(), ...eyes })).toMatchObject({
+    code: 0,
+    err: '',
+    out: expect.stringContaining('23 ok, 0 warn, 0 fail'),
+  });
   expect(await run([], environment())).toMatchObject({ code: 1, out: expect.stringContaining('4 warn') });
   expect(await run([], { ...environment(), MEDPLUM_CLIENT_SECRET: 'wrong' })).toMatchObject({ code: 2 });
 });
 
 test('--json is one document', async () => {
   const { code, out } = await run(['--json'], environment());
-  const { verdict, checks } = JSON.parse(out) as { verdict: string; checks: { name: string; verdict: string; detail: string; remedy: string }[] };
+  const { verdict, checks } = JSON.parse(out) as {
+    verdict: string;
+    checks: { name: string; verdict: string; detail: string; remedy: string }[];
+  };
   expect([code, verdict, checks.length]).toEqual([1, 'warn', 23]);
   expect(Object.keys(checks[0] ?? {}).sort()).toEqual(['detail', 'name', 'remedy', 'verdict']);
 });
 
 test('what is missing or misspelt is refused', async () => {
-  expect(await run([], {})).toMatchObject({ code: 1, err: expect.stringContaining('missing in the environment: MEDPLUM_BASE_URL') });
+  expect(await run([], {})).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('missing in the environment: MEDPLUM_BASE_URL'),
+  });
   expect(await run(['--jsno'], environment())).toMatchObject({ code: 1, out: '' });
-  expect(await run([], { ...environment(), REPLICA_ADMIN_CLIENT_ID: 'x' })).toMatchObject({ code: 1, err: expect.stringContaining('go together') });
+  expect(await run([], { ...environment(), REPLICA_ADMIN_CLIENT_ID: 'x' })).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('go together'),
+  });
 });

@@ -1,5 +1,15 @@
 /** Faults are planted, and the doctor calls each by its name: that name and no other. */
-import type { AccessPolicy, Basic, Bot, CapabilityStatement, Project, ProjectMembership, Resource, Subscription, UserConfiguration } from '@medplum/fhirtypes';
+import type {
+  AccessPolicy,
+  Basic,
+  Bot,
+  CapabilityStatement,
+  Project,
+  ProjectMembership,
+  Resource,
+  Subscription,
+  UserConfiguration,
+} from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkpointOf } from '../../src/flows/checkpoint.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
@@ -20,7 +30,11 @@ const isA =
   (resource: Resource): boolean =>
     resource.resourceType === type && is(resource as T);
 
-async function change<T extends Resource>(type: T['resourceType'], find: (resource: T) => boolean, by: (resource: T) => T): Promise<void> {
+async function change<T extends Resource>(
+  type: T['resourceType'],
+  find: (resource: T) => boolean,
+  by: (resource: T) => T
+): Promise<void> {
   await ward.change<T>(type, isA<T>(type, find), by);
 }
 
@@ -34,7 +48,9 @@ const secret = (values: Readonly<Record<string, string | undefined>>): Promise<v
       ...project,
       secret: [
         ...(project.secret ?? []).filter(({ name }) => !(name in values)),
-        ...Object.entries(values).flatMap(([name, valueString]) => (valueString === undefined ? [] : [{ name, valueString }])),
+        ...Object.entries(values).flatMap(([name, valueString]) =>
+          valueString === undefined ? [] : [{ name, valueString }]
+        ),
       ],
     })
   );
@@ -71,14 +87,28 @@ const PLANTED: readonly Planted[] = [
     check: 'project-features',
     verdict: 'fail',
     says: 'cron is missing',
-    plant: () => change<Project>('Project', () => true, (project) => ({ ...project, features: ['bots', 'transaction-bundles'] })),
+    plant: () =>
+      change<Project>(
+        'Project',
+        () => true,
+        (project) => ({ ...project, features: ['bots', 'transaction-bundles'] })
+      ),
   },
   {
     what: 'a setting is nonsense',
     check: 'secrets-valid',
     verdict: 'fail',
     says: 'SYNC_ENABLED must be true or false',
-    along: ['replica-reachable', 'replica-token', 'replica-features', 'replica-conditional', 'replica-expunge', 'replica-audit-saved', 'audit-names-redacted', 'audited-callers'],
+    along: [
+      'replica-reachable',
+      'replica-token',
+      'replica-features',
+      'replica-conditional',
+      'replica-expunge',
+      'replica-audit-saved',
+      'audit-names-redacted',
+      'audited-callers',
+    ],
     plant: () => secret({ SYNC_ENABLED: 'maybe' }),
   },
   {
@@ -86,7 +116,16 @@ const PLANTED: readonly Planted[] = [
     check: 'keys-strong',
     verdict: 'fail',
     says: 'PSEUDONYM_KEY is weak',
-    along: ['replica-reachable', 'replica-token', 'replica-features', 'replica-conditional', 'replica-expunge', 'replica-audit-saved', 'audit-names-redacted', 'audited-callers'],
+    along: [
+      'replica-reachable',
+      'replica-token',
+      'replica-features',
+      'replica-conditional',
+      'replica-expunge',
+      'replica-audit-saved',
+      'audit-names-redacted',
+      'audited-callers',
+    ],
     plant: () => secret({ PSEUDONYM_KEY: 'abab'.repeat(16) }),
   },
   {
@@ -96,52 +135,124 @@ const PLANTED: readonly Planted[] = [
     says: 'PSEUDONYM_KEY_V2 is kept as an earlier one',
     plant: () => secret({ PSEUDONYM_KEY_V2: 'x', PSEUDONYM_KEY_VERSION: '2' }),
   },
-  { what: 'a secret is a placeholder', check: 'placeholder-secrets', verdict: 'warn', says: 'CONSENT_PURPOSE looks like a placeholder', plant: () => secret({ CONSENT_PURPOSE: 'CHANGE_ME' }) },
+  {
+    what: 'a secret is a placeholder',
+    check: 'placeholder-secrets',
+    verdict: 'warn',
+    says: 'CONSENT_PURPOSE looks like a placeholder',
+    plant: () => secret({ CONSENT_PURPOSE: 'CHANGE_ME' }),
+  },
   {
     what: 'a bot is gone, and its Subscription is not',
     check: 'subscriptions',
     verdict: 'fail',
     says: /Subscription\/\S+ \(Consent\) starts Bot\/\S+, which is gone/,
     along: ['bots-deployed'],
-    plant: () => ward.world.sandbox.source.repo.deleteResource('Bot', ward.world.installed.bots.get('consent-changed')?.id ?? ''),
+    plant: () =>
+      ward.world.sandbox.source.repo.deleteResource('Bot', ward.world.installed.bots.get('consent-changed')?.id ?? ''),
   },
-  { what: 'a Subscription is off', check: 'subscriptions', verdict: 'fail', says: '(Observation) is off', plant: () => change<Subscription>('Subscription', ({ criteria }) => criteria === 'Observation', (row) => ({ ...row, status: 'off' })) },
+  {
+    what: 'a Subscription is off',
+    check: 'subscriptions',
+    verdict: 'fail',
+    says: '(Observation) is off',
+    plant: () =>
+      change<Subscription>(
+        'Subscription',
+        ({ criteria }) => criteria === 'Observation',
+        (row) => ({ ...row, status: 'off' })
+      ),
+  },
   {
     what: 'a Subscription is missing',
     check: 'subscriptions',
     verdict: 'fail',
     says: 'nothing starts sync-change on Patient',
-    plant: () => change<Subscription>('Subscription', ({ criteria }) => criteria === 'Patient', (row) => ({ ...row, criteria: 'Patient?active=true' })),
+    plant: () =>
+      change<Subscription>(
+        'Subscription',
+        ({ criteria }) => criteria === 'Patient',
+        (row) => ({ ...row, criteria: 'Patient?active=true' })
+      ),
   },
-  { what: 'a schedule is gone', check: 'bots-deployed', verdict: 'fail', says: 'sweep has no schedule, not */5 * * * *', plant: () => change<Bot>('Bot', bot('sweep'), ({ cronString: _cron, ...row }) => row) },
+  {
+    what: 'a schedule is gone',
+    check: 'bots-deployed',
+    verdict: 'fail',
+    says: 'sweep has no schedule, not */5 * * * *',
+    plant: () => change<Bot>('Bot', bot('sweep'), ({ cronString: _cron, ...row }) => row),
+  },
   {
     what: 'a policy has *',
     check: 'policies-narrow',
     verdict: 'fail',
     says: 'health: its policy has *',
-    plant: () => change<AccessPolicy>('AccessPolicy', ({ name }) => name === 'health', (row) => ({ ...row, resource: [...(row.resource ?? []), { resourceType: '*' }] })),
+    plant: () =>
+      change<AccessPolicy>(
+        'AccessPolicy',
+        ({ name }) => name === 'health',
+        (row) => ({ ...row, resource: [...(row.resource ?? []), { resourceType: '*' }] })
+      ),
   },
-  { what: 'a bot has lost its policy', check: 'policies-narrow', verdict: 'fail', says: 'sync-change has no policy', plant: () => change<ProjectMembership>('ProjectMembership', ofBot('sync-change'), ({ accessPolicy: _policy, ...row }) => row) },
+  {
+    what: 'a bot has lost its policy',
+    check: 'policies-narrow',
+    verdict: 'fail',
+    says: 'sync-change has no policy',
+    plant: () =>
+      change<ProjectMembership>('ProjectMembership', ofBot('sync-change'), ({ accessPolicy: _policy, ...row }) => row),
+  },
   {
     what: 'a quota is lower than the manifest asks',
     check: 'quota',
     verdict: 'fail',
     says: 'sweep has 50000 units a minute, not 200000',
-    plant: () => change<UserConfiguration>('UserConfiguration', ({ name }) => name === 'sweep', (row) => ({ ...row, option: [] })),
+    plant: () =>
+      change<UserConfiguration>(
+        'UserConfiguration',
+        ({ name }) => name === 'sweep',
+        (row) => ({ ...row, option: [] })
+      ),
   },
   {
     what: 'the replica is down',
     check: 'replica-reachable',
     verdict: 'fail',
     says: 'status 503',
-    along: ['replica-token', 'replica-features', 'replica-conditional', 'replica-expunge', 'replica-audit-saved', 'audit-names-redacted', 'audited-callers'],
+    along: [
+      'replica-token',
+      'replica-features',
+      'replica-conditional',
+      'replica-expunge',
+      'replica-audit-saved',
+      'audit-names-redacted',
+      'audited-callers',
+    ],
     plant: async () => {
       ward.world.sandbox.replica.faults.down = 'unavailable';
     },
   },
-  { what: 'the replica’s secret is wrong', check: 'replica-token', verdict: 'fail', says: 'no token: status 400', plant: () => secret({ REPLICA_CLIENT_SECRET: 'f3a9c1d07b2e4658' }) },
-  { what: 'the client is of another project', check: 'replica-token', verdict: 'fail', says: 'another project than REPLICA_PROJECT_ID says', plant: () => secret({ REPLICA_PROJECT_ID: 'elsewhere' }) },
-  { what: 'the replica’s project lacks transactions', check: 'replica-features', verdict: 'fail', says: 'transaction-bundles is missing', plant: () => replicaProject((project) => ({ ...project, features: ['bots'] })) },
+  {
+    what: 'the replica’s secret is wrong',
+    check: 'replica-token',
+    verdict: 'fail',
+    says: 'no token: status 400',
+    plant: () => secret({ REPLICA_CLIENT_SECRET: 'f3a9c1d07b2e4658' }),
+  },
+  {
+    what: 'the client is of another project',
+    check: 'replica-token',
+    verdict: 'fail',
+    says: 'another project than REPLICA_PROJECT_ID says',
+    plant: () => secret({ REPLICA_PROJECT_ID: 'elsewhere' }),
+  },
+  {
+    what: 'the replica’s project lacks transactions',
+    check: 'replica-features',
+    verdict: 'fail',
+    says: 'transaction-bundles is missing',
+    plant: () => replicaProject((project) => ({ ...project, features: ['bots'] })),
+  },
   {
     what: 'the replica has no conditional delete',
     check: 'replica-conditional',
@@ -150,10 +261,21 @@ const PLANTED: readonly Planted[] = [
     plant: () =>
       metadata((statement) => ({
         ...statement,
-        rest: statement.rest?.map((rest) => ({ ...rest, resource: rest.resource?.map((row) => (row.type === 'Encounter' ? { ...row, conditionalDelete: 'not-supported' } : row)) })),
+        rest: statement.rest?.map((rest) => ({
+          ...rest,
+          resource: rest.resource?.map((row) =>
+            row.type === 'Encounter' ? { ...row, conditionalDelete: 'not-supported' } : row
+          ),
+        })),
       })),
   },
-  { what: 'the replica is a server without $expunge', check: 'replica-expunge', verdict: 'warn', says: 'declares no $expunge', plant: () => metadata((statement) => ({ ...statement, software: { name: 'Other FHIR' } })) },
+  {
+    what: 'the replica is a server without $expunge',
+    check: 'replica-expunge',
+    verdict: 'warn',
+    says: 'declares no $expunge',
+    plant: () => metadata((statement) => ({ ...statement, software: { name: 'Other FHIR' } })),
+  },
   {
     what: 'the replica saves no AuditEvents',
     check: 'replica-audit-saved',
@@ -171,7 +293,11 @@ const PLANTED: readonly Planted[] = [
     verdict: 'warn',
     says: /source: \d+ of the newest \d+ AuditEvents hold a name/,
     plant: async () => {
-      await change<Project>('Project', () => true, ({ setting: _setting, ...project }) => project);
+      await change<Project>(
+        'Project',
+        () => true,
+        ({ setting: _setting, ...project }) => project
+      );
       await ward.world.sandbox.source.repo.createResource({
         resourceType: 'AuditEvent',
         type: { code: 'rest' },
@@ -188,7 +314,9 @@ const PLANTED: readonly Planted[] = [
     verdict: 'warn',
     says: /source: AccessPolicy\/\S+ \(readers\) has no AuditEvent create/,
     plant: async () => {
-      await ward.world.sandbox.source.createClient('reader', { accessPolicy: { name: 'readers', resource: [{ resourceType: 'Patient', interaction: ['read'] }] } });
+      await ward.world.sandbox.source.createClient('reader', {
+        accessPolicy: { name: 'readers', resource: [{ resourceType: 'Patient', interaction: ['read'] }] },
+      });
     },
   },
   {
@@ -197,7 +325,9 @@ const PLANTED: readonly Planted[] = [
     verdict: 'warn',
     says: '(partners) has no AuditEvent create',
     plant: async () => {
-      await ward.world.sandbox.replica.createClient('partner', { accessPolicy: { name: 'partners', resource: [{ resourceType: '*', readonly: true }] } });
+      await ward.world.sandbox.replica.createClient('partner', {
+        accessPolicy: { name: 'partners', resource: [{ resourceType: '*', readonly: true }] },
+      });
     },
   },
   {
@@ -208,7 +338,10 @@ const PLANTED: readonly Planted[] = [
     plant: async () => {
       const { baseUrl, faults } = ward.world.sandbox.replica;
       const body: unknown = await (await fetch(`${baseUrl}fhir/R4/metadata`)).json();
-      faults.failNext({ url: 'metadata' }, { status: 200, body, headers: { Date: new Date(Date.now() - 300_000).toUTCString() } });
+      faults.failNext(
+        { url: 'metadata' },
+        { status: 200, body, headers: { Date: new Date(Date.now() - 300_000).toUTCString() } }
+      );
     },
   },
   {
@@ -216,7 +349,11 @@ const PLANTED: readonly Planted[] = [
     check: 'leaked-connections',
     verdict: 'fail',
     says: '3 of 8 parallel reads got no answer, or 504',
-    plant: async () => ward.world.sandbox.source.faults.failNext({ url: '/Bot?_count=1', where: ({ url }) => url.endsWith('_count=1') }, { status: 504, times: 3 }),
+    plant: async () =>
+      ward.world.sandbox.source.faults.failNext(
+        { url: '/Bot?_count=1', where: ({ url }) => url.endsWith('_count=1') },
+        { status: 504, times: 3 }
+      ),
   },
   {
     what: 'a job waits for hours',
@@ -225,7 +362,13 @@ const PLANTED: readonly Planted[] = [
     says: '1 waiting, the oldest due for 180 min; 0 failed',
     plant: async () => {
       const authoredOn = new Date(Date.now() - 3 * 3_600_000).toISOString();
-      await ward.world.sandbox.source.repo.createResource({ resourceType: 'Task', status: 'requested', intent: 'order', code: { coding: [{ system: CONTROL, code: 'patient-sync' }] }, authoredOn });
+      await ward.world.sandbox.source.repo.createResource({
+        resourceType: 'Task',
+        status: 'requested',
+        intent: 'order',
+        code: { coding: [{ system: CONTROL, code: 'patient-sync' }] },
+        authoredOn,
+      });
     },
   },
   {
@@ -233,18 +376,36 @@ const PLANTED: readonly Planted[] = [
     check: 'watermark-age',
     verdict: 'fail',
     says: 'the oldest feed is covered up to 2880 min ago',
-    plant: () => change<Basic>('Basic', ({ identifier }) => identifier?.[0]?.value === 'sweep', (row) => ({ ...row, ...checkpointOf(systemsOf(), { Patient: new Date(Date.now() - 2 * 86_400_000).toISOString(), Consent: new Date().toISOString() }) })),
+    plant: () =>
+      change<Basic>(
+        'Basic',
+        ({ identifier }) => identifier?.[0]?.value === 'sweep',
+        (row) => ({
+          ...row,
+          ...checkpointOf(systemsOf(), {
+            Patient: new Date(Date.now() - 2 * 86_400_000).toISOString(),
+            Consent: new Date().toISOString(),
+          }),
+        })
+      ),
   },
 ];
 
 describe('planted', () => {
-  test.each(PLANTED)('$what: $check', async ({ check, verdict, says, plant, along = [] }) => {
-    await plant();
+  test.each(PLANTED)('$what: $check', async (planted) => {
+    const { check, verdict, says, along = [] } = planted;
+    await planted.plant();
     const findings = await doctor(ward);
     const finding = findings.get(check);
-    expect(finding).toMatchObject({ verdict, detail: typeof says === 'string' ? (expect.stringContaining(says) as string) : (expect.stringMatching(says) as string) });
+    expect(finding).toMatchObject({
+      verdict,
+      detail:
+        typeof says === 'string' ? (expect.stringContaining(says) as string) : (expect.stringMatching(says) as string),
+    });
     expect(finding?.remedy).not.toBe('');
-    const others = complaints(findings).map((line) => line.split(' ')[1]).filter((name) => name !== check);
+    const others = complaints(findings)
+      .map((line) => line.split(' ')[1])
+      .filter((name) => name !== check);
     expect(others.filter((name) => !along.includes(name as CheckName))).toEqual([]);
   });
 });
@@ -253,35 +414,52 @@ describe('when it cannot look', () => {
   test('the source is not there', async () => {
     await ward.world.sandbox.source.close();
     const findings = await doctor(ward);
-    expect(findings.get('server-reachable')).toMatchObject({ verdict: 'fail', detail: expect.stringContaining('no answer (ECONNREFUSED)') as string });
+    expect(findings.get('server-reachable')).toMatchObject({
+      verdict: 'fail',
+      detail: expect.stringContaining('no answer (ECONNREFUSED)') as string,
+    });
     expect([...findings.values()].filter(({ verdict }) => verdict === 'ok')).toEqual([]);
   });
 
   test('its own secret is wrong: it says so, and nothing is called well that was not seen', async () => {
     const findings = await doctor(ward, { clientSecret: 'wrong' });
-    expect(findings.get('project-admin')).toMatchObject({ verdict: 'fail', detail: 'the source gives no token: status 400' });
+    expect(findings.get('project-admin')).toMatchObject({
+      verdict: 'fail',
+      detail: 'the source gives no token: status 400',
+    });
     const seen = [...findings.values()].filter(({ verdict }) => verdict === 'ok').map(({ name }) => name);
     expect(seen).toEqual(['server-reachable', 'server-version', 'clock-skew']);
   });
 
   test('without an admin of the replica it says what it did not see, as a warning', async () => {
     const findings = await doctor(ward, { overseer: undefined });
-    expect(complaints(findings)).toEqual(['warn replica-features', 'warn replica-audit-saved', 'warn audit-names-redacted', 'warn audited-callers']);
+    expect(complaints(findings)).toEqual([
+      'warn replica-features',
+      'warn replica-audit-saved',
+      'warn audit-names-redacted',
+      'warn audited-callers',
+    ]);
     expect(findings.get('audited-callers')?.remedy).toContain('REPLICA_ADMIN_CLIENT_ID');
   });
 
   test('an admin of another project is no admin of the replica', async () => {
     const { clientId: id, clientSecret } = ward.credentials;
-    expect(complaints(await doctor(ward, { overseer: { id, secret: clientSecret } }))).toContain('warn audited-callers');
+    expect(complaints(await doctor(ward, { overseer: { id, secret: clientSecret } }))).toContain(
+      'warn audited-callers'
+    );
   });
 });
 
 test('it changes nothing on either server, and shows no value of a secret', async () => {
   const { source, replica } = ward.world.sandbox;
   const wire: string[] = [];
-  [source, replica].forEach((server) => server.onRequest(({ method, interaction }) => wire.push(`${method} ${interaction}`)));
+  [source, replica].forEach((server) =>
+    server.onRequest(({ method, interaction }) => wire.push(`${method} ${interaction}`))
+  );
   const text = JSON.stringify([...(await doctor(ward))]);
   expect(wire.filter((line) => !line.startsWith('GET') && line !== 'POST token')).toEqual([]);
   const { secret: secrets = [] } = await source.repo.readResource<Project>('Project', source.projectId);
-  expect(secrets.filter(({ name, valueString = '' }) => /SECRET|KEY/.test(name) && text.includes(valueString))).toEqual([]);
+  expect(secrets.filter(({ name, valueString = '' }) => /SECRET|KEY/.test(name) && text.includes(valueString))).toEqual(
+    []
+  );
 });

@@ -18,10 +18,16 @@ export interface Ward {
   readonly credentials: Credentials;
   readonly overseer: Overseer;
   /** Replaces a resource of the source. */
-  change<T extends Resource>(type: T['resourceType'], find: (resource: T) => boolean, change: (resource: WithId<T>) => T): Promise<void>;
+  change<T extends Resource>(
+    type: T['resourceType'],
+    find: (resource: T) => boolean,
+    change: (resource: WithId<T>) => T
+  ): Promise<void>;
 }
 
-const CRON_BOTS = readManifest().bots.flatMap(({ name, triggers }) => triggers.flatMap(({ cron }) => (cron ? [{ name, cron }] : [])));
+const CRON_BOTS = readManifest().bots.flatMap(({ name, triggers }) =>
+  triggers.flatMap(({ cron }) => (cron ? [{ name, cron }] : []))
+);
 
 /**
  * @returns A deployment as `npm run deploy` leaves it, with one patient copied and one sweep done.
@@ -33,12 +39,21 @@ export async function createWard(): Promise<Ward> {
   const [operator, overseer] = [await client(source), await client(replica)];
   const ward: Ward = {
     world,
-    credentials: { baseUrl: source.baseUrl, fhirPath: 'fhir/R4/', clientId: operator.id, clientSecret: operator.secret },
+    credentials: {
+      baseUrl: source.baseUrl,
+      fhirPath: 'fhir/R4/',
+      clientId: operator.id,
+      clientSecret: operator.secret,
+    },
     overseer,
-    async change<T extends Resource>(type: T['resourceType'], find: (resource: T) => boolean, change: (resource: WithId<T>) => T) {
+    async change<T extends Resource>(
+      type: T['resourceType'],
+      find: (resource: T) => boolean,
+      change: (resource: WithId<T>) => T
+    ) {
       const page = await source.repo.search<T & Resource>({ resourceType: type, count: 1000 } as never);
       for (const { resource } of page.entry ?? []) {
-        if (resource && find(resource as T)) {
+        if (resource && find(resource)) {
           await source.repo.updateResource(change(resource as WithId<T>));
         }
       }
@@ -46,7 +61,10 @@ export async function createWard(): Promise<Ward> {
   };
   for (const server of [source, replica]) {
     const project = await server.repo.readResource<Project>('Project', server.projectId);
-    await server.repo.updateResource<Project>({ ...project, setting: [{ name: 'redactAuditEvents', valueBoolean: true }] });
+    await server.repo.updateResource<Project>({
+      ...project,
+      setting: [{ name: 'redactAuditEvents', valueBoolean: true }],
+    });
   }
   await asDeployed(ward);
   const { patient } = await admit(world);
@@ -57,22 +75,38 @@ export async function createWard(): Promise<Ward> {
 }
 
 /** What `installBundle` leaves out: schedules, quotas. */
-async function asDeployed({ world, change }: Ward): Promise<void> {
+async function asDeployed(ward: Ward): Promise<void> {
+  const { world } = ward;
   const { repo } = world.sandbox.source;
   for (const { name, cron } of CRON_BOTS) {
-    await change('Bot', (bot) => bot.resourceType === 'Bot' && bot.name === name, (bot) => ({ ...bot, cronString: cron }) as never);
+    await ward.change(
+      'Bot',
+      (bot) => bot.resourceType === 'Bot' && bot.name === name,
+      (bot) => ({ ...bot, cronString: cron }) as never
+    );
   }
   for (const { name, quotaPerMinute } of readManifest().bots) {
     if (quotaPerMinute) {
-      const quota = await repo.createResource({ resourceType: 'UserConfiguration', name, option: [{ id: 'fhirQuota', valueInteger: quotaPerMinute }] });
+      const quota = await repo.createResource({
+        resourceType: 'UserConfiguration',
+        name,
+        option: [{ id: 'fhirQuota', valueInteger: quotaPerMinute }],
+      });
       const id = world.installed.bots.get(name)?.id;
-      await change('ProjectMembership', (row) => row.resourceType === 'ProjectMembership' && row.profile.reference === `Bot/${id}`, (row) => ({ ...row, userConfiguration: { reference: `UserConfiguration/${quota.id}` } }) as never);
+      await ward.change(
+        'ProjectMembership',
+        (row) => row.resourceType === 'ProjectMembership' && row.profile.reference === `Bot/${id}`,
+        (row) => ({ ...row, userConfiguration: { reference: `UserConfiguration/${quota.id}` } }) as never
+      );
     }
   }
 }
 
 /** @returns All findings, by name. */
-export async function doctor({ credentials, overseer }: Ward, changes: { readonly overseer?: Overseer | undefined; readonly clientSecret?: string; readonly baseUrl?: string } = {}): Promise<ReadonlyMap<CheckName, Finding>> {
+export async function doctor(
+  { credentials, overseer }: Ward,
+  changes: { readonly overseer?: Overseer | undefined; readonly clientSecret?: string; readonly baseUrl?: string } = {}
+): Promise<ReadonlyMap<CheckName, Finding>> {
   const { overseer: eyes = overseer, ...login } = changes;
   const findings = examine(await gather({ ...credentials, ...login }, 'overseer' in changes ? changes.overseer : eyes));
   return new Map(findings.map((finding) => [finding.name as CheckName, finding]));
@@ -80,7 +114,9 @@ export async function doctor({ credentials, overseer }: Ward, changes: { readonl
 
 /** @returns The names of checks that are not ok. */
 export function complaints(findings: ReadonlyMap<CheckName, Finding>): string[] {
-  return [...findings.values()].filter(({ verdict }) => verdict !== 'ok').map(({ name, verdict }) => `${verdict} ${name}`);
+  return [...findings.values()]
+    .filter(({ verdict }) => verdict !== 'ok')
+    .map(({ name, verdict }) => `${verdict} ${name}`);
 }
 
 export const CONTROL = systemsOf().control;

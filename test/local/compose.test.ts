@@ -25,14 +25,21 @@ const { services } = compose;
 
 test('has the services and ports of the DHTI integration, on this machine only', () => {
   expect(Object.keys(services).sort()).toEqual(['medplum-app', 'medplum-server', 'postgres-db', 'redis']);
-  const published = Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`));
+  const published = Object.entries(services).flatMap(([name, { ports = [] }]) =>
+    ports.map((port) => `${name} ${port}`)
+  );
   expect(published).toEqual(['medplum-server 127.0.0.1:8103:8103', 'medplum-app 127.0.0.1:3103:3000']);
 });
 
 test('pins the Medplum that the bundle is tested with', () => {
-  const { devDependencies } = JSON.parse(readFileSync(join(folder, '../../package.json'), 'utf8')) as { devDependencies: Record<string, string> };
+  const { devDependencies } = JSON.parse(readFileSync(join(folder, '../../package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
   const version = devDependencies['@medplum/cli'];
-  expect([services['medplum-server']?.image, services['medplum-app']?.image]).toEqual([`medplum/medplum-server:${version}`, `medplum/medplum-app:${version}`]);
+  expect([services['medplum-server']?.image, services['medplum-app']?.image]).toEqual([
+    `medplum/medplum-server:${version}`,
+    `medplum/medplum-app:${version}`,
+  ]);
 });
 
 test('waits for what it needs: every dependency has a health check, every volume is declared or a file', () => {
@@ -42,7 +49,9 @@ test('waits for what it needs: every dependency has a health check, every volume
       expect(services[other]?.healthcheck?.test.length, other).toBeGreaterThan(1);
     }
     for (const [from = '', to] of volumes.map((volume) => volume.split(':'))) {
-      expect(from.startsWith('./') ? existsSync(join(folder, from)) : from in compose.volumes, `${name}: ${from}`).toBe(true);
+      expect(from.startsWith('./') ? existsSync(join(folder, from)) : from in compose.volumes, `${name}: ${from}`).toBe(
+        true
+      );
       expect(to).toMatch(/^\//);
     }
   }
@@ -61,9 +70,16 @@ test('the server runs vmcontext bots, has the features, saves AuditEvents withou
   });
   const { database, redis } = server as { database: Record<string, unknown>; redis: Record<string, unknown> };
   const { POSTGRES_DB, POSTGRES_USER, POSTGRES_PASSWORD } = services['postgres-db']?.environment ?? {};
-  expect(database).toMatchObject({ host: 'postgres-db', dbname: POSTGRES_DB, username: POSTGRES_USER, password: POSTGRES_PASSWORD });
+  expect(database).toMatchObject({
+    host: 'postgres-db',
+    dbname: POSTGRES_DB,
+    username: POSTGRES_USER,
+    password: POSTGRES_PASSWORD,
+  });
   expect(redis.host).toBe('redis');
   expect(JSON.stringify(compose.services.redis)).toContain(`--requirepass ${String(redis.password)}`);
-  const mount = services['medplum-server']?.volumes?.find((volume) => volume.startsWith('./server.json:'))?.split(':')[1];
+  const mount = services['medplum-server']?.volumes
+    ?.find((volume) => volume.startsWith('./server.json:'))
+    ?.split(':')[1];
   expect(services['medplum-server']?.entrypoint?.at(-1)).toBe(`file:${mount}`);
 });

@@ -14,15 +14,23 @@ export function replicaAuditSaved({ replica }: Facts): Judgement {
   }
   if (copy === 'none') {
     const seen = replica && 'rows' in replica.events && replica.events.rows.length > 0;
-    return seen ? ok('there are some; of copies there is none yet') : warn('there is no copy yet whose AuditEvent could be looked for', 'Run the doctor again after the first copy.');
+    return seen
+      ? ok('there are some; of copies there is none yet')
+      : warn('there is no copy yet whose AuditEvent could be looked for', 'Run the doctor again after the first copy.');
   }
-  return copy.isAudited ? ok('the newest copy is in the trail') : fail(`no AuditEvent knows Patient/${copy.id}, the newest copy`, 'Set saveAuditEvents in the replica’s server configuration, and give the bots’ client an AuditEvent create entry in its policy: without either its requests leave no trace.');
+  return copy.isAudited
+    ? ok('the newest copy is in the trail')
+    : fail(
+        `no AuditEvent knows Patient/${copy.id}, the newest copy`,
+        'Set saveAuditEvents in the replica’s server configuration, and give the bots’ client an AuditEvent create entry in its policy: without either its requests leave no trace.'
+      );
 }
 
 export function namesRedacted({ source, replica }: Facts): Judgement {
   const complaints = [...named('source', source), ...(replica ? named('replica', replica) : [])];
   const isSeen = 'rows' in source.events && replica !== undefined && 'rows' in replica.events;
-  const remedy = 'A project admin sets redactAuditEvents in Project.setting; from then on names stay out of what the platform writes. What was written before keeps them.';
+  const remedy =
+    'A project admin sets redactAuditEvents in Project.setting; from then on names stay out of what the platform writes. What was written before keeps them.';
   if (complaints.length > 0) {
     return warn(complaints.join('; '), remedy);
   }
@@ -34,7 +42,9 @@ function named(where: string, { project, events }: Oversight): string[] {
     return [];
   }
   const count = 'rows' in events ? events.rows.filter(hasName).length : 0;
-  return count > 0 ? [`${where}: ${count} of the newest ${'rows' in events ? events.rows.length : 0} AuditEvents hold a name`] : [];
+  return count > 0
+    ? [`${where}: ${count} of the newest ${'rows' in events ? events.rows.length : 0} AuditEvents hold a name`]
+    : [];
 }
 
 function hasName({ entity = [] }: AuditEvent): boolean {
@@ -48,14 +58,22 @@ export function auditedCallers({ source, replica }: Facts): Judgement {
   if (complaints.length === 0 && !isSeen) {
     return unseen('the policies of the replica', SEE_REPLICA);
   }
-  return judged(complaints, warn, 'every policy in use lets the server write the AuditEvent', 'Add { "resourceType": "AuditEvent", "interaction": ["create"] } to the policy: what its holders read and write leaves no trace.');
+  return judged(
+    complaints,
+    warn,
+    'every policy in use lets the server write the AuditEvent',
+    'Add { "resourceType": "AuditEvent", "interaction": ["create"] } to the policy: what its holders read and write leaves no trace.'
+  );
 }
 
 function unaudited(where: string, { policies, memberships }: Oversight): string[] {
   if ('problem' in policies) {
     return [];
   }
-  const used = 'rows' in memberships ? new Map(memberships.rows.flatMap((row) => referencesOf(row).map((reference) => [reference, row] as const))) : undefined;
+  const used =
+    'rows' in memberships
+      ? new Map(memberships.rows.flatMap((row) => referencesOf(row).map((reference) => [reference, row] as const)))
+      : undefined;
   return policies.rows
     .filter((policy) => !isAudited(policy) && (!used || used.has(`AccessPolicy/${policy.id}`)))
     .map(({ id, name }) => `${where}: AccessPolicy/${id} (${name ?? 'without a name'}) has no AuditEvent create`);

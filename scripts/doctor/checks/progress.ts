@@ -20,15 +20,23 @@ export function oldestJob({ source, now }: Facts): Judgement {
   const { rows } = source.waiting;
   const { state } = queueVerdict(rows, (source.failed ?? 0) > 0, now);
   const detail = `${rows.length} waiting${rows.length > 0 ? `, the oldest due for ${minutes(waitOf(rows, now))}` : ''}; ${source.failed ?? 0} failed`;
-  return judge(state, detail, 'See what the replica answers: the bot `health` says it, and each job holds its last error code. Failed jobs wait for a person.');
+  return judge(
+    state,
+    detail,
+    'See what the replica answers: the bot `health` says it, and each job holds its last error code. Failed jobs wait for a person.'
+  );
 }
 
 export function watermarkAge({ source, systems, now }: Facts): Judgement {
   if ('problem' in source.checkpoint) {
     return unseen(`the checkpoint: ${source.checkpoint.problem}`);
   }
-  const watermarks = watermarksOf(systems, source.checkpoint.rows[0] as Basic | undefined);
+  const watermarks = watermarksOf(systems, source.checkpoint.rows[0]);
   const { state } = watermarksVerdict(watermarks, now);
   const age = ageOf(watermarks, now);
-  return judge(state, age === undefined ? 'there was no sweep yet' : `the oldest feed is covered up to ${minutes(age)} ago`, 'The sweep runs each five minutes: look for its runs in AuditEvent (type execute), and call it once by $execute.');
+  return judge(
+    state,
+    age === undefined ? 'there was no sweep yet' : `the oldest feed is covered up to ${minutes(age)} ago`,
+    'The sweep runs each five minutes: look for its runs in AuditEvent (type execute), and call it once by $execute.'
+  );
 }

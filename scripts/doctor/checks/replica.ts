@@ -12,9 +12,14 @@ export function replicaReachable({ replica }: Facts): Judgement {
   }
   const { metadata, capabilities } = replica;
   if (metadata.problem) {
-    return fail(`its metadata: ${metadata.problem}`, 'Check REPLICA_BASE_URL and REPLICA_FHIR_PATH, and that the server can be reached from where the bots run.');
+    return fail(
+      `its metadata: ${metadata.problem}`,
+      'Check REPLICA_BASE_URL and REPLICA_FHIR_PATH, and that the server can be reached from where the bots run.'
+    );
   }
-  return capabilities ? ok(`${capabilities.software?.name ?? 'a FHIR server'} ${capabilities.software?.version ?? ''}`.trim()) : fail('it answers, but not as a FHIR server', 'Check REPLICA_FHIR_PATH.');
+  return capabilities
+    ? ok(`${capabilities.software?.name ?? 'a FHIR server'} ${capabilities.software?.version ?? ''}`.trim())
+    : fail('it answers, but not as a FHIR server', 'Check REPLICA_FHIR_PATH.');
 }
 
 export function replicaToken({ replica, loaded, source }: Facts): Judgement {
@@ -22,14 +27,23 @@ export function replicaToken({ replica, loaded, source }: Facts): Judgement {
     return unseen(NO_SETTINGS);
   }
   if (replica.token.problem) {
-    return fail(`no token: ${replica.token.problem}`, 'Check REPLICA_CLIENT_ID, REPLICA_CLIENT_SECRET and REPLICA_TOKEN_PATH.');
+    return fail(
+      `no token: ${replica.token.problem}`,
+      'Check REPLICA_CLIENT_ID, REPLICA_CLIENT_SECRET and REPLICA_TOKEN_PATH.'
+    );
   }
   const { projectId } = loaded.config.replica;
   if (projectId && replica.projectId && projectId !== replica.projectId) {
-    return fail('the client belongs to another project than REPLICA_PROJECT_ID says', 'Take a client of the right project: the bots refuse this one.');
+    return fail(
+      'the client belongs to another project than REPLICA_PROJECT_ID says',
+      'Take a client of the right project: the bots refuse this one.'
+    );
   }
   return replica.projectId && replica.projectId === source.project?.id
-    ? fail('REPLICA_* leads into the source project itself', 'Copies would be written among the originals: make a second project.')
+    ? fail(
+        'REPLICA_* leads into the source project itself',
+        'Copies would be written among the originals: make a second project.'
+      )
     : ok(projectId ? 'obtained, of the project in REPLICA_PROJECT_ID' : 'obtained');
 }
 
@@ -40,9 +54,17 @@ export function replicaConditional({ replica }: Facts): Judgement {
   }
   const complaints = REPLICATED_TYPES.flatMap((name) => {
     const type = resources.find((row) => row.type === name);
-    return [...(type?.conditionalUpdate ? [] : [`${name} has no conditional update`]), ...(/^(single|multiple)$/.test(type?.conditionalDelete ?? '') ? [] : [`${name} has no conditional delete`])];
+    return [
+      ...(type?.conditionalUpdate ? [] : [`${name} has no conditional update`]),
+      ...(/^(single|multiple)$/.test(type?.conditionalDelete ?? '') ? [] : [`${name} has no conditional delete`]),
+    ];
   });
-  return judged(complaints, fail, `conditional update and delete of ${REPLICATED_TYPES.join(', ')}`, 'The bots write by token, which takes FHIR R4 conditional update and delete: use a server that has them.');
+  return judged(
+    complaints,
+    fail,
+    `conditional update and delete of ${REPLICATED_TYPES.join(', ')}`,
+    'The bots write by token, which takes FHIR R4 conditional update and delete: use a server that has them.'
+  );
 }
 
 /** Declared by HAPI and others as an operation; Medplum has it and does not say so. */
@@ -51,8 +73,15 @@ export function replicaExpunge({ replica }: Facts): Judgement {
   if (!replica?.capabilities) {
     return unseen(replica ? 'it tells no capabilities' : NO_SETTINGS);
   }
-  const isDeclared = rest.some(({ operation = [], resource = [] }) => [...operation, ...resource.flatMap((row) => row.operation ?? [])].some(({ name }) => name.replace('$', '') === 'expunge'));
+  const isDeclared = rest.some(({ operation = [], resource = [] }) =>
+    [...operation, ...resource.flatMap((row) => row.operation ?? [])].some(
+      ({ name }) => name.replace('$', '') === 'expunge'
+    )
+  );
   return isDeclared || /medplum/i.test(software?.name ?? '')
     ? ok('the server knows $expunge (it takes an admin there)')
-    : warn('the server declares no $expunge', 'After a revocation the copies are deleted, but their history stays: have it removed by the operator of the replica.');
+    : warn(
+        'the server declares no $expunge',
+        'After a revocation the copies are deleted, but their history stays: have it removed by the operator of the replica.'
+      );
 }

@@ -14,9 +14,15 @@ export function secretsValid({ loaded, secrets, source }: Facts): Judgement {
     return unseen('the Project cannot be read');
   }
   // The key and placeholders have checks of their own.
-  const problems = 'problems' in loaded ? loaded.problems.filter((problem) => !/^PSEUDONYM_KEY |placeholder/.test(problem)) : [];
+  const problems =
+    'problems' in loaded ? loaded.problems.filter((problem) => !/^PSEUDONYM_KEY |placeholder/.test(problem)) : [];
   const set = Object.keys(secrets).filter((name) => SETTINGS.some((setting) => setting.name === name));
-  return judged(problems, fail, `complete: ${set.length} set, the rest by default`, 'Set them with `npm run secrets -- push`; the README has the table.');
+  return judged(
+    problems,
+    fail,
+    `complete: ${set.length} set, the rest by default`,
+    'Set them with `npm run secrets -- push`; the README has the table.'
+  );
 }
 
 export function keysStrong({ secrets, source }: Facts): Judgement {
@@ -25,14 +31,24 @@ export function keysStrong({ secrets, source }: Facts): Judgement {
   }
   const problem = checkKey(secrets.PSEUDONYM_KEY?.valueString);
   if (problem) {
-    return fail(`PSEUDONYM_KEY is ${problem}`, 'Make one with `openssl rand -hex 32` and set it with `npm run secrets -- push`; if copies exist, `npm run secrets -- rotate PSEUDONYM_KEY`.');
+    return fail(
+      `PSEUDONYM_KEY is ${problem}`,
+      'Make one with `openssl rand -hex 32` and set it with `npm run secrets -- push`; if copies exist, `npm run secrets -- rotate PSEUDONYM_KEY`.'
+    );
   }
   const text = secrets.PSEUDONYM_KEY_VERSION?.valueString ?? '1';
-  const kept = Object.keys(secrets).flatMap((name) => KEPT_KEY.exec(name)?.[1] ?? []).map(Number);
+  const kept = Object.keys(secrets)
+    .flatMap((name) => KEPT_KEY.exec(name)?.[1] ?? [])
+    .map(Number);
   const ahead = kept.filter((version) => version >= Number(text));
   return ahead.length > 0
-    ? fail(`PSEUDONYM_KEY_VERSION is ${text}, but PSEUDONYM_KEY_V${Math.max(...ahead)} is kept as an earlier one`, 'Set PSEUDONYM_KEY_VERSION above all kept versions: a version that comes back makes two keys look like one.')
-    : ok(`PSEUDONYM_KEY is strong, version ${text}${kept.length > 0 ? `; kept for reading: ${kept.map((version) => `V${version}`).join(', ')}` : ''}`);
+    ? fail(
+        `PSEUDONYM_KEY_VERSION is ${text}, but PSEUDONYM_KEY_V${Math.max(...ahead)} is kept as an earlier one`,
+        'Set PSEUDONYM_KEY_VERSION above all kept versions: a version that comes back makes two keys look like one.'
+      )
+    : ok(
+        `PSEUDONYM_KEY is strong, version ${text}${kept.length > 0 ? `; kept for reading: ${kept.map((version) => `V${version}`).join(', ')}` : ''}`
+      );
 }
 
 export function placeholderSecrets({ secrets, source }: Facts): Judgement {
@@ -45,7 +61,14 @@ export function placeholderSecrets({ secrets, source }: Facts): Judgement {
     .flatMap(({ name, aliases = [] }) => [name, ...aliases])
     .filter((name) => {
       const value = secrets[name]?.valueString?.trim();
-      return value !== undefined && (isPlaceholder(value) || (name === 'PSEUDONYM_KEY' && checkKey(value) === 'placeholder'));
+      return (
+        value !== undefined && (isPlaceholder(value) || (name === 'PSEUDONYM_KEY' && checkKey(value) === 'placeholder'))
+      );
     });
-  return judged(names.map((name) => `${name} looks like a placeholder`), isProduction ? fail : warn, 'none', 'Replace it by a real one: `npm run secrets -- push`. With ENVIRONMENT=production the bots refuse it.');
+  return judged(
+    names.map((name) => `${name} looks like a placeholder`),
+    isProduction ? fail : warn,
+    'none',
+    'Replace it by a real one: `npm run secrets -- push`. With ENVIRONMENT=production the bots refuse it.'
+  );
 }

@@ -20,7 +20,8 @@ export const CONSENT_CHANGED: readonly Check[] = [
       const admitted = await admit(ground);
       const { id } = await consent(ground, admitted);
       const all = consentToShare(`Patient/${admitted.patient.id}`);
-      const put = (changes: object): Promise<unknown> => ground.source.send('PUT', `Consent/${id}`, { ...all, id, ...changes } as typeof all);
+      const put = (changes: object): Promise<unknown> =>
+        ground.source.send('PUT', `Consent/${id}`, { ...all, id, ...changes });
       await holds(ground, admitted, ALL);
       await put(consentToShare(`Patient/${admitted.patient.id}`, ['DEMOGRAPHICS', 'ENCOUNTERS']));
       const narrow = await holds(ground, admitted, { ...ALL, Observation: 0 });
@@ -41,9 +42,19 @@ export const CONSENT_CHANGED: readonly Check[] = [
       const admitted = await admit(ground);
       await consent(ground, admitted);
       await holds(ground, admitted, ALL);
-      const copies = await Promise.all(['Patient', 'Encounter', 'Observation'].map((type) => ground.replica.get(`${type}?_count=1000`)));
+      const copies = await Promise.all(
+        ['Patient', 'Encounter', 'Observation'].map((type) => ground.replica.get(`${type}?_count=1000`))
+      );
       const text = JSON.stringify(copies);
-      const leaks = ['Zebedee', 'MRN-', '1971-03-04', 'pulse of', admitted.patient.id, admitted.encounter.id, admitted.pulse.id].filter((each) => text.includes(each));
+      const leaks = [
+        'Zebedee',
+        'MRN-',
+        '1971-03-04',
+        'pulse of',
+        admitted.patient.id,
+        admitted.encounter.id,
+        admitted.pulse.id,
+      ].filter((each) => text.includes(each));
       must(leaks.length === 0, `found on the replica: ${leaks.join(', ')}`);
       return `${text.length} characters, none of them`;
     },

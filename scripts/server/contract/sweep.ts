@@ -10,7 +10,8 @@ interface Swept {
   readonly isComplete: boolean;
 }
 
-const show = ({ put, withdrawn, failed, isComplete }: Swept): string => `put ${put}, withdrawn ${withdrawn}, failed ${failed}${isComplete ? '' : ', not complete'}`;
+const show = ({ put, withdrawn, failed, isComplete }: Swept): string =>
+  `put ${put}, withdrawn ${withdrawn}, failed ${failed}${isComplete ? '' : ', not complete'}`;
 
 export const SWEEP: readonly Check[] = [
   {
@@ -25,10 +26,17 @@ export const SWEEP: readonly Check[] = [
       });
       const first = await execute<Swept>(ground, 'sweep');
       await holds(ground, admitted, ALL);
-      const second = await source.send<Observation>('POST', 'Observation', observation(admitted.patient.id, admitted.encounter.id, 55));
+      const second = await source.send<Observation>(
+        'POST',
+        'Observation',
+        observation(admitted.patient.id, admitted.encounter.id, 55)
+      );
       await holds(ground, admitted, { Observation: 2 });
       await unheard(ground, EVERYTHING, async () => {
-        await source.send('PUT', `Observation/${second.id}`, { ...second, valueQuantity: { ...second.valueQuantity, value: 56 } });
+        await source.send('PUT', `Observation/${second.id}`, {
+          ...second,
+          valueQuantity: { ...second.valueQuantity, value: 56 },
+        });
         await source.send('DELETE', `Observation/${admitted.pulse.id}`);
       });
       const again = await execute<Swept>(ground, 'sweep');

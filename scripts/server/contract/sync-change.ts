@@ -16,7 +16,11 @@ export const SYNC_CHANGE: readonly Check[] = [
     async prove(ground) {
       const admitted = await admit(ground);
       const search = `AuditEvent?entity=Patient/${admitted.patient.id}&type=FHIR_SYNC`;
-      const refused = await eventually('trail', () => ground.source.count(search), (count) => count >= 3);
+      const refused = await eventually(
+        'trail',
+        () => ground.source.count(search),
+        (count) => count >= 3
+      );
       await holds(ground, admitted, NONE);
       return `${refused} refusals, replica empty`;
     },
@@ -29,9 +33,16 @@ export const SYNC_CHANGE: readonly Check[] = [
       await consent(ground, admitted);
       await holds(ground, admitted, ALL);
       const { source } = ground;
-      const second = await source.send<Observation>('POST', 'Observation', observation(admitted.patient.id, admitted.encounter.id, 81));
+      const second = await source.send<Observation>(
+        'POST',
+        'Observation',
+        observation(admitted.patient.id, admitted.encounter.id, 81)
+      );
       await holds(ground, admitted, { Observation: 2, values: [72, 81] });
-      await source.send('PUT', `Observation/${second.id}`, { ...second, valueQuantity: { ...second.valueQuantity, value: 99 } });
+      await source.send('PUT', `Observation/${second.id}`, {
+        ...second,
+        valueQuantity: { ...second.valueQuantity, value: 99 },
+      });
       await holds(ground, admitted, { values: [72, 99] });
       await source.send('DELETE', `Observation/${second.id}`);
       return holds(ground, admitted, { ...ALL, values: [72] });
@@ -68,10 +79,16 @@ export const SYNC_CHANGE: readonly Check[] = [
       await consent(ground, admitted);
       await holds(ground, admitted, ALL);
       for (let value = 1; value <= BURST; value++) {
-        await ground.source.send('PUT', `Observation/${admitted.pulse.id}`, { ...admitted.pulse, valueQuantity: { ...admitted.pulse.valueQuantity, value } });
+        await ground.source.send('PUT', `Observation/${admitted.pulse.id}`, {
+          ...admitted.pulse,
+          valueQuantity: { ...admitted.pulse.valueQuantity, value },
+        });
       }
       const seen = await holds(ground, admitted, { ...ALL, values: [BURST] });
-      await stays(() => held(ground, admitted.patient.id), ({ values }) => values[0] === BURST);
+      await stays(
+        () => held(ground, admitted.patient.id),
+        ({ values }) => values[0] === BURST
+      );
       return seen;
     },
   },
@@ -80,18 +97,44 @@ export const SYNC_CHANGE: readonly Check[] = [
     promise: 'everything of a patient at once, in one transaction: one copy of each',
     async prove(ground) {
       const uuid = (n: number): string => `urn:uuid:00000000-0000-4000-8000-00000000000${n}`;
-      const entry = (n: number, resource: Resource): BundleEntry => ({ fullUrl: uuid(n), resource, request: { method: 'POST', url: resource.resourceType } });
+      const entry = (n: number, resource: Resource): BundleEntry => ({
+        fullUrl: uuid(n),
+        resource,
+        request: { method: 'POST', url: resource.resourceType },
+      });
       const patient: Patient = { resourceType: 'Patient', name: [{ family: 'Zebedee-Quux' }], birthDate: '1980-01-02' };
-      const encounter: Resource = { resourceType: 'Encounter', status: 'finished', class: { code: 'AMB' }, subject: { reference: uuid(0) } };
-      const records = [60, 61, 62, 63].map((value, index) => entry(index + 3, { ...observation('', '', value), subject: { reference: uuid(0) }, encounter: { reference: uuid(1) } }));
-      const bundle: Bundle = { resourceType: 'Bundle', type: 'transaction', entry: [entry(0, patient), entry(1, encounter), entry(2, consentToShare(uuid(0))), ...records] };
+      const encounter: Resource = {
+        resourceType: 'Encounter',
+        status: 'finished',
+        class: { code: 'AMB' },
+        subject: { reference: uuid(0) },
+      };
+      const records = [60, 61, 62, 63].map((value, index) =>
+        entry(index + 3, {
+          ...observation('', '', value),
+          subject: { reference: uuid(0) },
+          encounter: { reference: uuid(1) },
+        })
+      );
+      const bundle: Bundle = {
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [entry(0, patient), entry(1, encounter), entry(2, consentToShare(uuid(0))), ...records],
+      };
       const answer = await ground.source.send<Bundle>('POST', '', bundle);
       const id = /Patient\/([^/]+)/.exec(answer.entry?.[0]?.response?.location ?? '')?.[1] ?? '';
-      const admitted = { patient: { ...patient, id } as WithId<Patient>, encounter: encounter as never, pulse: {} as never };
+      const admitted = {
+        patient: { ...patient, id } as WithId<Patient>,
+        encounter: encounter as never,
+        pulse: {} as never,
+      };
       const expected = { Patient: 1, Encounter: 1, Observation: 4, values: [60, 61, 62, 63] };
       try {
         const seen = await holds(ground, admitted, expected);
-        await stays(() => held(ground, id), (found) => found.Patient === 1 && found.Observation === 4);
+        await stays(
+          () => held(ground, id),
+          (found) => found.Patient === 1 && found.Observation === 4
+        );
         return seen;
       } catch (error) {
         // Doubles of a race may stay until the sweep (README, "Duplicates are healed, not prevented").

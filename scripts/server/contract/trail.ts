@@ -15,12 +15,16 @@ export const TRAIL: readonly Check[] = [
     bot: 'all',
     promise: 'every event of the trail is valid FHIR and holds no name',
     async prove({ source }) {
-      const page = await source.get<Bundle<AuditEvent>>(`AuditEvent?type=${encodeURIComponent(`${systemsOf().auditType}|FHIR_SYNC`)}&_count=1000&_sort=-_lastUpdated`);
+      const page = await source.get<Bundle<AuditEvent>>(
+        `AuditEvent?type=${encodeURIComponent(`${systemsOf().auditType}|FHIR_SYNC`)}&_count=1000&_sort=-_lastUpdated`
+      );
       const events = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
       must(events.length > 0, 'there are none');
-      const kinds = new Map(events.map((event) => [`${event.action} ${event.outcome} ${event.outcomeDesc?.replace(/\d+/g, 'n')}`, event]));
+      const kinds = new Map(
+        events.map((event) => [`${event.action} ${event.outcome} ${event.outcomeDesc?.replace(/\d+/g, 'n')}`, event])
+      );
       for (const { meta: _meta, ...event } of kinds.values()) {
-        await source.send('POST', 'AuditEvent/$validate', event as AuditEvent);
+        await source.send('POST', 'AuditEvent/$validate', event);
       }
       const named = events.filter((event) => JSON.stringify(event).includes(FAMILY.split('-')[0] ?? ''));
       must(named.length === 0, `${named.length} events hold a name: ${JSON.stringify(named[0])}`);
@@ -31,7 +35,9 @@ export const TRAIL: readonly Check[] = [
     bot: 'all',
     promise: 'no run ended unexpectedly',
     async prove({ source }) {
-      const page = await source.get<Bundle<AuditEvent>>(`AuditEvent?type=${encodeURIComponent('https://medplum.com/CodeSystem/audit-event|execute')}&_count=1000`);
+      const page = await source.get<Bundle<AuditEvent>>(
+        `AuditEvent?type=${encodeURIComponent('https://medplum.com/CodeSystem/audit-event|execute')}&_count=1000`
+      );
       const runs = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
       const failed = runs.filter(({ outcome }) => outcome !== '0');
       must(failed.length === 0, `${failed.length} runs failed, such as: ${failed[0]?.outcomeDesc?.slice(0, 600)}`);
@@ -55,8 +61,14 @@ export const TRAIL: readonly Check[] = [
           ['POST', 'Patient', () => twin.send('POST', 'Patient', { resourceType: 'Patient' })] as const,
           ['POST', 'Consent', () => twin.send('POST', 'Consent', { resourceType: 'Consent' } as never)] as const,
           ['GET', 'AuditEvent', () => twin.get('AuditEvent')] as const,
-          ['POST', 'Basic of another code', () => twin.send('POST', 'Basic', { resourceType: 'Basic', code: { text: 'x' } })] as const,
-          ...['Patient', 'Observation', 'Task'].filter((type) => !access.some(({ resourceType }) => resourceType === type)).map((type) => ['GET', type, () => twin.get(type)] as const),
+          [
+            'POST',
+            'Basic of another code',
+            () => twin.send('POST', 'Basic', { resourceType: 'Basic', code: { text: 'x' } }),
+          ] as const,
+          ...['Patient', 'Observation', 'Task']
+            .filter((type) => !access.some(({ resourceType }) => resourceType === type))
+            .map((type) => ['GET', type, () => twin.get(type)] as const),
         ];
         for (const [method, type, attempt] of attempts) {
           const answer = await attempt().then(

@@ -3,14 +3,7 @@ import type { AuditEvent, Basic, Bundle, Consent, Resource } from '@medplum/fhir
 import { Fault } from '../../observability/fault.ts';
 import type { SourceFhir } from '../../ports.ts';
 import type { Systems } from '../../fhir/systems.ts';
-
-/** What a proof is made from. */
-export interface Evidence {
-  /** Versions of all Consents, in no order. */
-  readonly consents: readonly Consent[];
-  /** Events of ours about the patient, oldest first. */
-  readonly events: readonly AuditEvent[];
-}
+import type { Evidence } from './evidence.ts';
 
 const TYPES = ['FHIR_SYNC', 'FHIR_CONSENT'];
 /** Histories asked for in one batch. */

@@ -1,7 +1,7 @@
 /** The evidence as a proof for an auditor: what was consented, shared and erased, when and by which rule. Nothing identified. */
 import type { AuditEvent, AuditEventEntity, Consent } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
-import type { Evidence } from './gather.io.ts';
+import type { Evidence } from './evidence.ts';
 
 /** One version of a Consent. Consents are numbered by their first version: their ids lead back to the source. */
 export interface ConsentRow {

@@ -14,9 +14,10 @@ import type { Done } from './done.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 import { gather } from './gather.io.ts';
-import { linkOf, linkSearch } from './link.ts';
+import { linkOf, linkSearch, tokensWithOriginal } from './link.ts';
 import { syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
+import { areOriginalsKept, keepOriginals } from './originals.io.ts';
 import { plan, sealParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
 import { rulesOf } from './rules.ts';
@@ -47,7 +48,10 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
   const { config, source, clock } = deps;
   const startedAt = clock.now();
   const keys = patientKeys(config.key, patientId);
-  const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
+  const where = {
+    patientId,
+    linkSearch: linkSearch(config.systems, keys.patientToken, tokensWithOriginal(keys, [hint])),
+  };
   const done: Done[] = [];
   const fail = async (fault: FaultCode, round: number, error: unknown): Promise<never> => {
     await audit(deps, { patientId, keys, startedAt, attempt: round, fault }, done);
@@ -68,6 +72,7 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
     try {
+      await keepOriginals(deps, facts, [planned]);
       await apply(deps, planned, (parents) => sealParents(facts, parents, rules));
     } catch (error) {
       const code = faultCodeOf(error) ?? 'replica-rejected';
@@ -77,7 +82,7 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
     // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
     done.push(doneOf(deps, planned));
     const after = hasEffect(planned) ? await gather(source, where, [current]) : facts;
-    if (fingerprintOf(after) === fingerprintOf(facts)) {
+    if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, [planned])) {
       await audit(deps, { patientId, keys, startedAt, attempt: round }, done);
       report(deps, planned, round);
       return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));

@@ -1,5 +1,5 @@
 /** What a sync decides on: the state of one patient's record in the source, at one moment. */
-import type { Consent, Patient } from '@medplum/fhirtypes';
+import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import { encounterIdOf, patientIdOf } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
 
@@ -23,6 +23,8 @@ export interface Facts {
   readonly records: ReadonlyMap<string, Replicated>;
   /** Versions before the present one, newest first, as far as they were asked for. */
   readonly earlier: readonly Replicated[];
+  /** What is known of encrypted originals of the hinted records (`flows/payload.ts`). */
+  readonly originals?: readonly Basic[];
 }
 
 /**

@@ -1,16 +1,17 @@
 /** Reads what a sync decides on, in one batch. */
-import type { Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
+import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
 import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
+import { isLink } from './link.ts';
 
 /** Where to read. */
 export interface Where {
   readonly patientId: string;
-  /** The search that finds the link of this patient. */
+  /** The search that finds the link of this patient, and what is known of the originals of the hinted records. */
   readonly linkSearch: string;
 }
 
@@ -53,14 +54,16 @@ export async function gather(
   const found = [...(patient ? [patient] : []), ...rest.slice(0, reads.length).flatMap(resourcesOf)].filter(
     isReplicated
   );
+  const controls = resourcesOf(link).filter((one): one is Basic => one.resourceType === 'Basic');
   const facts: Facts = {
     patientId: where.patientId,
     patient: patient as Patient | undefined,
     consents: await allPages<Consent>(source, consents as Bundle | undefined),
-    isLinked: resourcesOf(link).length > 0,
+    isLinked: controls.some(isLink),
     hints,
     records: new Map(found.map((resource) => [`${resource.resourceType}/${resource.id}`, resource])),
     earlier: rest.slice(reads.length).flatMap(resourcesOf).filter(isReplicated),
+    originals: controls.filter((one) => !isLink(one)),
   };
   const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
   const isComplete = corrected.every(

@@ -16,7 +16,8 @@ import type { Done } from './done.ts';
 import { fingerprintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
 import { gather } from './gather.io.ts';
-import { linkOf, linkSearch } from './link.ts';
+import { linkOf, linkSearch, tokensWithOriginal } from './link.ts';
+import { areOriginalsKept, keepOriginals } from './originals.io.ts';
 import { plan } from './plan.ts';
 import { rulesOf } from './rules.ts';
 import { searchesOf, targetsOf } from './search.ts';
@@ -43,7 +44,10 @@ export async function syncPage(
 ): Promise<Tally> {
   const { config, source, replica, clock } = deps;
   const keys = patientKeys(config.key, patientId);
-  const where = { patientId, linkSearch: linkSearch(config.systems, keys.patientToken) };
+  const where = {
+    patientId,
+    linkSearch: linkSearch(config.systems, keys.patientToken, tokensWithOriginal(keys, hints)),
+  };
   const startedAt = clock.now();
   let total = NOTHING;
   const turned = new Set<string>();
@@ -58,6 +62,7 @@ export async function syncPage(
     if (isNew) {
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
+    const hasKept = await keepOriginals(deps, facts, plans);
     const done = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
     const told = done.filter(({ action }) => action !== 'unchanged');
     if (told.length > 0) {
@@ -65,9 +70,9 @@ export async function syncPage(
     }
     total = add(total, tallyOf(done));
     encountersThatTurned(steps).forEach((id) => turned.add(id));
-    const hadEffect = steps.some(({ changes }) => changes.length > 0);
+    const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
     const after = hadEffect ? await gather(source, where, facts.hints) : facts;
-    if (fingerprintOf(after) === fingerprintOf(facts)) {
+    if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
       await removeDuplicates(replica, steps);
       deps.log('info', 'page-synced', countsOf(total));
       return turned.size > 0 && !options.isWhole ? add(total, await syncChildren(deps, patientId, [...turned])) : total;

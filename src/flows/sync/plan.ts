@@ -1,6 +1,6 @@
 /** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
 import type { Resource } from '@medplum/fhirtypes';
-import { NARROW, PROFILE, patientIdOf } from '../../config/policy.ts';
+import { keepsOriginal, NARROW, PROFILE, patientIdOf } from '../../config/policy.ts';
 import type { ReplicatedType } from '../../config/policy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
@@ -49,6 +49,8 @@ export type Plan =
       readonly decision: Decision;
       /** The records that the copy refers to, Patient first. */
       readonly parents: readonly Target[];
+      /** Whether the original is kept, encrypted, beside the copy. */
+      readonly keepsOriginal?: boolean;
     }
   | {
       readonly action: 'withdraw' | 'skip';
@@ -96,6 +98,7 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
     return withhold(`consent-${decision.reason}`, decision);
   }
   const parents = parentsOf(facts, hint, rules);
+  const hasOriginal = mayKeepOriginal(hint, decision, rules);
   const result = deidentify(record, {
     keys: rules.keys,
     systems: rules.config.systems,
@@ -104,9 +107,10 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
     at: rules.at,
     patient: facts.patient,
     replicated: new Set(parents.map(({ reference }) => `${reference}`)),
+    hasOriginal,
   });
   return result.ok
-    ? { action: 'put', target, sealed: result.sealed, decision, parents }
+    ? { action: 'put', target, sealed: result.sealed, decision, parents, keepsOriginal: hasOriginal }
     : { action: 'quarantine', target, reason: result.reason };
 }
 
@@ -144,6 +148,11 @@ function decide(facts: Facts, resource: Resource, { config, at }: Rules): Decisi
     at,
     dataClassSystem: config.systems.dataClass,
   });
+}
+
+/** Where the Consent wants no way back from the copy, there is none. */
+function mayKeepOriginal({ resourceType }: Hint, { obligations }: Decision, { config }: Rules): boolean {
+  return config.payloadKey !== undefined && keepsOriginal(resourceType) && !obligations.includes('no-crosswalk');
 }
 
 /** The seeds' `fhirSyncEnabled=false`. */

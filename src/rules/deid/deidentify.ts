@@ -10,6 +10,7 @@ import type { PatientKeys } from './keys.ts';
 import { completeObservation } from './observation.ts';
 import type { DeidContext, Pass } from './pass.ts';
 import { completePatient } from './patient.ts';
+import { payloadPointer } from './payload.ts';
 import { policyVersion } from './policy-version.ts';
 import type { Policy } from './policy-version.ts';
 import type { DeidReason } from './reasons.ts';
@@ -133,6 +134,7 @@ function transformOne(resource: Resource, pass: Pass, tables: ReturnType<typeof 
   if (Object.hasOwn(PLACES, resourceType)) putState(draft, source);
   if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
   if (resourceType === 'Observation') completeObservation(draft, source);
+  if (context.hasOriginal) draft['extension'] = [payloadPointer(context.systems, tokenOf(resourceType, id, context))];
   return draft;
 }
 
@@ -142,10 +144,14 @@ function putState(draft: Draft, source: Fields): void {
   if (state !== undefined) draft['address'] = PLACES[String(draft['resourceType'])] ? [{ state }] : { state };
 }
 
-function ownIdentifier(type: string, id: string, { keys, systems }: DeidContext): Draft {
-  return type === 'Patient'
-    ? { system: systems.patientToken, value: keys.patientToken }
-    : { system: systems.resourceToken, value: keys.token(type, id) };
+function ownIdentifier(type: string, id: string, context: DeidContext): Draft {
+  const { systems } = context;
+  const system = type === 'Patient' ? systems.patientToken : systems.resourceToken;
+  return { system, value: tokenOf(type, id, context) };
+}
+
+function tokenOf(type: string, id: string, { keys }: DeidContext): string {
+  return type === 'Patient' ? keys.patientToken : keys.token(type, id);
 }
 
 /** Only here, after the proof, is a copy labelled PSEUDED. */

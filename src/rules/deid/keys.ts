@@ -1,7 +1,7 @@
 /** The keys of one patient: pseudonyms, date shift and content digest, all from one project secret. */
-import { createHmac, createSecretKey } from 'node:crypto';
 import { checkKey } from '../../config/key.ts';
 import { hkdfExpand, hkdfExtract } from './hkdf.ts';
+import { macOf } from './hmac.ts';
 import { spell, tokenPrefix } from './tokens.ts';
 
 /** The secret of a project (a setting), and its generation. */
@@ -33,6 +33,7 @@ const SALT = 'medplum-consent-sync/deid';
 const CROSSWALK_SALT = 'medplum-consent-sync/crosswalk';
 
 const DAY_MS = 86_400_000;
+const MEMO_SIZE = 20_000;
 /** Three whole days less the half day of the time shift still clear any time zone: nothing after birth lands on the birth date. */
 const MIN_SHIFT_DAYS = 3;
 const SHIFT_RANGE_DAYS = 365;
@@ -74,8 +75,8 @@ function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys
   const prk = hkdfExtract(salt, key.secret);
   // A NUL cannot occur in an id (FHIR R4 §2.24.0.1), so no two (purpose, patient) pairs share an info.
   const derive = (purpose: string): ReturnType<typeof hkdfExpand> => hkdfExpand(prk, `${purpose}\u0000${patientId}`);
-  const tokenKey = createSecretKey(derive('token'));
-  const digestKey = createSecretKey(derive('digest'));
+  const tokenMac = macOf(derive('token').toString('hex'));
+  const digestMac = macOf(derive('digest').toString('hex'));
   const shift = derive('date-shift');
   // 365 does not divide 2^32; the bias is below 1e-7.
   const shiftDays = MIN_SHIFT_DAYS + (shift.readUInt32BE(0) % SHIFT_RANGE_DAYS);
@@ -92,10 +93,12 @@ function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys
       const name = `${resourceType}/${id}`;
       const known = memo.get(name);
       if (known !== undefined) return known;
-      const token = `${tokenPrefix(resourceType)}_${spell(createHmac('sha256', tokenKey).update(name).digest('hex'))}`;
+      const token = `${tokenPrefix(resourceType)}_${spell(tokenMac(name))}`;
+      // One patient's records fit; a memo without an end would grow with them.
+      if (memo.size >= MEMO_SIZE) memo.clear();
       memo.set(name, token);
       return token;
     },
-    digest: (canonical) => spell(createHmac('sha256', digestKey).update(canonical).digest('hex')),
+    digest: (canonical) => spell(digestMac(canonical)),
   };
 }

@@ -24,6 +24,8 @@ export interface DeidContext {
   readonly patient: Patient;
   /** Source references (`Patient/…`, `Encounter/…`) of the same patient whose copies exist or go along. */
   readonly replicated: ReadonlySet<string>;
+  /** Whether the copy says that its original is kept encrypted (`payload.ts`). */
+  readonly hasOriginal?: boolean;
 }
 
 /** One resource on its way; `refused` is set by whatever finds that it may not go. */

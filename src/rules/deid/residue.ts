@@ -83,7 +83,8 @@ function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefin
 function checkMember(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
   if (name === 'address' && depth === 0) return checkPlace(value, scope);
   if (FORBIDDEN.has(name) || name.endsWith('String')) return 'residue-element';
-  if (name === 'extension') return isMask(value) ? undefined : 'residue-element';
+  if (name === 'extension')
+    return isMask(value) || (depth === 0 && isPointer(value, parent, scope)) ? undefined : 'residue-element';
   if (name === 'name')
     return depth === 0 && scope.isPatient && isMaskedName(value, scope.keys) ? undefined : 'residue-element';
   if (name === 'text') return 'residue-element';
@@ -172,6 +173,16 @@ function checkIdentifier(value: unknown, { systems, facts }: Scope, depth: numbe
 function isMask(value: unknown): boolean {
   const one = Array.isArray(value) && value.length === 1 ? (value[0] as Fields) : {};
   return one['url'] === MASK_URL && one['valueCode'] === 'masked' && Object.keys(one).length === 2;
+}
+
+/** That the original is kept: under this very copy's token, and nothing more. */
+function isPointer(value: unknown, { identifier }: Fields, { systems }: Scope): boolean {
+  const own = Array.isArray(identifier) ? (identifier[0] as Fields | undefined)?.['value'] : undefined;
+  const uri = `${systems.namespace}/payload/${String(own)}`;
+  return (
+    typeof own === 'string' &&
+    JSON.stringify(value) === JSON.stringify([{ url: `${systems.namespace}/encrypted-payload`, valueUri: uri }])
+  );
 }
 
 function isMaskedName(value: unknown, keys: PatientKeys): boolean {

@@ -6,6 +6,9 @@
  */
 const ALPHABET = 'bcdfghjkmpqrtvwx';
 
+/** The spelling of each byte. */
+const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) => [...ALPHABET].map((second) => first + second));
+
 /** 32 nibbles: 128 bits, so two of 2^40 resources share a token with a chance of 2^-49. */
 const TOKEN_NIBBLES = 32;
 
@@ -35,11 +38,14 @@ const PREFIX: Readonly<Record<string, string>> = {
  */
 export function spell(hex: string): string {
   let text = '';
-  for (let i = 0; i < TOKEN_NIBBLES; i += 1) {
-    const code = hex.charCodeAt(i);
-    text += ALPHABET.charAt(code - (code < 58 ? 48 : 87));
+  for (let i = 0; i < TOKEN_NIBBLES; i += 2) {
+    text += PAIRS[16 * nibble(hex.charCodeAt(i)) + nibble(hex.charCodeAt(i + 1))] as string;
   }
   return text;
+}
+
+function nibble(code: number): number {
+  return code - (code < 58 ? 48 : 87);
 }
 
 /**
