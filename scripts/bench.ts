@@ -1,4 +1,5 @@
 /** `npm run bench`: ratios against a floor measured in the same run, never bare times. A case that gives a wrong result throws. */
+import { benchConsent } from './bench/consent.ts';
 import { benchDeid } from './bench/deid.ts';
 import { benchEventPath } from './bench/event-path.ts';
 
@@ -11,7 +12,11 @@ export interface Ratio {
   readonly note?: string;
 }
 
-const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = { deid: benchDeid, 'event-path': benchEventPath };
+const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
+  consent: benchConsent,
+  deid: benchDeid,
+  'event-path': benchEventPath,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CASES));

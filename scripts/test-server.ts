@@ -92,6 +92,8 @@ async function main(credentials: Credentials): Promise<void> {
   }
 }
 
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
 function environmentOf(base: string, { admin }: Made): Record<string, string> {
   return { MEDPLUM_BASE_URL: base, MEDPLUM_CLIENT_ID: admin.id, MEDPLUM_CLIENT_SECRET: admin.secret };
 }
@@ -153,7 +155,7 @@ async function tellStory(ground: Ground): Promise<void> {
     say(
       `${isAsTold ? styleText('green', '✓') : styleText('red', '✗')} ${'story'.padEnd(15)} ${asked}\n    ${styleText('dim', '→')} ${seen}`
     );
-  }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(error)));
+  }).catch((error: unknown) => test('story', 'is told to its end', () => Promise.reject(asError(error))));
 }
 
 /** Findings of the doctor on a deployment that is as it should be. */
@@ -253,7 +255,7 @@ if (values.help) {
   );
 } else {
   await main(credentialsOf(process.env)).catch((error: unknown) =>
-    test('server', 'is there and lets us in', () => Promise.reject(error))
+    test('server', 'is there and lets us in', () => Promise.reject(asError(error)))
   );
   report();
   process.exitCode = rows.every(({ isKept }) => isKept) ? 0 : 1;

@@ -92,10 +92,14 @@ export interface Label {
 }
 
 /** Encrypts originals. Whoever has the replica, and whoever has the source's storage without the key, learns nothing from them. */
-export interface Vault {
+export interface Sealer {
   /** Names the key: what was sealed under another is sealed anew when it is next written. */
   readonly kid: string;
   seal(text: string, label: Label): string;
+}
+
+/** Opens them as well. */
+export interface Vault extends Sealer {
   /** @returns The text; undefined when it was sealed under an unknown key or for another label, or has been changed. */
   open(sealed: string, label: Label): string | undefined;
 }
@@ -203,6 +207,7 @@ export type LogEvent =
   | 'sweep-finished'
   | 'sync-is-off'
   | 'input-ignored'
+  | 'reveal-answered'
   | 'run-failed';
 
 /** What may be said about it. */

@@ -1,5 +1,6 @@
 /** Reads a JSON file that somebody named on the command line. */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Refusal } from '../deploy/server.ts';
 
 /**
@@ -10,7 +11,8 @@ import { Refusal } from '../deploy/server.ts';
 export function readJsonFile(file: string): unknown {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    // npm runs us in the folder of the project; INIT_CWD is where somebody typed the command.
+    text = readFileSync(resolve(process.env['INIT_CWD'] ?? '', file), 'utf8');
   } catch (error) {
     throw new Refusal(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? ''}`, 'Check the path.');
   }

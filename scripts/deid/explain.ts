@@ -37,6 +37,8 @@ interface Place {
   readonly element: string;
   /** The FHIR type of what is here; undefined below an element that FHIR does not have. */
   readonly type: string | undefined;
+  /** The FHIR type of what it is in. */
+  readonly inside: string | undefined;
 }
 
 /** A resource deeper than this was refused; what is deeper in an element was dropped further up. */
@@ -80,7 +82,7 @@ export function explain(resource: Resource, context: DeidContext): Drop[] {
   loadDefinitions();
   const drops: Drop[] = [];
   const root = resource as unknown as Tree;
-  visit({ root, steps: [], path: '', element: '', type: resource.resourceType });
+  visit({ root, steps: [], path: '', element: '', type: resource.resourceType, inside: undefined });
   return drops;
 
   function visit(place: Place): void {
@@ -149,6 +151,9 @@ export function explain(resource: Resource, context: DeidContext): Drop[] {
     }
     if (row !== undefined && row !== 'drop') {
       return row === 'derive' ? (BY_TYPE[place.type] ?? 'generalised') : keptByPolicy(row, value);
+    }
+    if (BY_TYPE[place.inside ?? ''] === 'direct-identifier') {
+      return 'direct-identifier';
     }
     const inDatatype = row === undefined && !isRoot ? partOf(parent, name, value) : undefined;
     return inDatatype ?? BY_TYPE[place.type] ?? 'excluded';
@@ -232,6 +237,7 @@ function child(place: Place, name: string): Place {
     path: place.path === '' ? shown : `${place.path}.${shown}`,
     element: place.element === '' ? name : `${place.element}.${name}`,
     type,
+    inside: place.type,
   };
 }
 

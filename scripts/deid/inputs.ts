@@ -10,13 +10,13 @@ export interface Input {
   /** As the user named it. */
   readonly name: string;
   /** Opens it from the start. */
-  open(): Readable;
+  readonly open: () => Readable;
 }
 
 /** Inputs, and the way to leave nothing behind. */
 export interface Inputs {
   readonly all: readonly Input[];
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

@@ -1,14 +1,15 @@
 /** The command line of `npm run deid`. Pure. */
 import { parseArgs } from 'node:util';
-import type { DeidContext } from '../../src/rules/deid/deidentify.ts';
+import { PROFILE } from '../../src/config/policy.ts';
+import type { Profile } from '../../src/rules/deid/deidentify.ts';
 import { DEID_REASONS } from '../../src/rules/deid/reasons.ts';
 import { DROP_REASONS } from './reasons.ts';
 
-/** What can be asked for, in the words of `DeidContext`. */
-export const PROFILES = ['pseudonymised'] as const satisfies readonly DeidContext['profile'][];
+/** What can be asked for. */
+export const PROFILES = ['pseudonymised', 'safe-harbor'] as const satisfies readonly Profile[];
 
 export interface Request {
-  readonly profile: DeidContext['profile'];
+  readonly profile: Profile;
   /** The patient whom everything is about, as the user names them. */
   readonly patient: string | undefined;
   readonly isExplained: boolean;
@@ -36,7 +37,7 @@ resource, in the order of the input, counted from 0 over all files:
   {"index":1,"ok":false,"reason":"…"}
 Everything else goes to standard error. (\`-s\` keeps npm's own two lines out of standard output.)
 
-  --profile  ${PROFILES.join(' or ')}. Default: ${PROFILES[0]}.
+  --profile  ${PROFILES.join(' or ')}. Default: ${PROFILE}, as in bots.config.json.
   --patient  Whom everything is about, such as Patient/123. Without it each resource belongs to the Patient of the input
              that its subject or patient names.
   --explain  Adds to each line "dropped": every path of the original that is not in the copy, and why.

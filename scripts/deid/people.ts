@@ -27,7 +27,8 @@ export function named(item: Item, index: number): unknown {
     return content;
   }
   const id = content['id'] === undefined ? (idOf(content, fullUrl) ?? `unnamed-${index}`) : content['id'];
-  return { ...(places.size > 0 ? (pointed(content, places, 0) as Tree) : content), id };
+  const pointedTo = places.size > 0 ? (pointed(content, places, 0) as object) : content;
+  return { ...pointedTo, id };
 }
 
 /** Deeper than any resource; what lies deeper is dropped in any case. */
@@ -89,9 +90,11 @@ export class People {
     if (fullUrl !== undefined) {
       this.#share(fullUrl, person);
     }
-    for (const { system = '', value } of Array.isArray(patient.identifier) ? patient.identifier.filter(isTree) : []) {
-      if (value !== undefined) {
-        this.#share(`Patient?identifier=${String(system)}|${String(value)}`, person);
+    const identifiers: unknown = patient.identifier;
+    for (const identifier of Array.isArray(identifiers) ? (identifiers as unknown[]) : []) {
+      const query = queryOf(identifier);
+      if (query !== undefined) {
+        this.#share(query, person);
       }
     }
   }
@@ -134,9 +137,8 @@ export class People {
     if (typeof reference === 'string') {
       return this.#lookup(input, reference);
     }
-    return isTree(identifier)
-      ? this.#lookup(input, `Patient?identifier=${String(identifier['system'] ?? '')}|${String(identifier['value'])}`)
-      : undefined;
+    const query = queryOf(identifier);
+    return query === undefined ? undefined : this.#lookup(input, query);
   }
 
   /** By the address as it is, and by the `Patient/id` at its end. */
@@ -160,4 +162,10 @@ export class People {
     }
     this.#people.set(address, known ?? person);
   }
+}
+
+/** A Patient by identifier, in the words of a conditional reference. */
+function queryOf(identifier: unknown): string | undefined {
+  const { system = '', value } = isTree(identifier) ? identifier : {};
+  return typeof system === 'string' && typeof value === 'string' ? `Patient?identifier=${system}|${value}` : undefined;
 }

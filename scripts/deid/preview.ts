@@ -1,11 +1,13 @@
 /** Resources in, lines out: the same de-identification that the bots run, without any server. */
+import { createHmac } from 'node:crypto';
 import type { Patient, Resource } from '@medplum/fhirtypes';
+import { NARROW } from '../../src/config/policy.ts';
 import { open } from '../../src/fhir/sealed.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
 import { deidentifier } from '../../src/rules/deid/deidentify.ts';
 import type { Deidentified, DeidContext, DeidReason } from '../../src/rules/deid/deidentify.ts';
-import { patientKeys } from '../../src/rules/deid/keys.ts';
-import type { ProjectKey } from '../../src/rules/deid/keys.ts';
+import { crosswalkKeys, patientKeys } from '../../src/rules/deid/keys.ts';
+import type { PatientKeys, ProjectKey } from '../../src/rules/deid/keys.ts';
 import { TABLE_OF } from '../../src/rules/deid/tables.ts';
 import { explain } from './explain.ts';
 import type { Drop } from './explain.ts';
@@ -25,9 +27,9 @@ export interface Preview {
   readonly patient: string | undefined;
   readonly isExplained: boolean;
   /** Takes one line; resolves when there is room for the next. */
-  write(line: string): Promise<void>;
+  readonly write: (line: string) => Promise<void>;
   /** Takes a message for the user. */
-  tell(message: string): void;
+  readonly tell: (message: string) => void;
 }
 
 /** How a preview ended. */
@@ -169,7 +171,8 @@ interface Context {
 }
 
 /** Makes a context once per patient, and again before its memory grows large: it is a pure function of the key. */
-function contextsOf({ key, systems, profile, at }: Preview): (person: Person) => Context {
+function contextsOf(preview: Preview): (person: Person) => Context {
+  const { systems, profile, at } = preview;
   const made = new Map<Person, Context & { uses: number }>();
   return (person) => {
     const known = made.get(person);
@@ -178,7 +181,8 @@ function contextsOf({ key, systems, profile, at }: Preview): (person: Person) =>
       return known;
     }
     const { patient, replicated } = person;
-    const context: DeidContext = { keys: patientKeys(key, patient.id), systems, profile, at, patient, replicated };
+    const keys = keysOf(preview, patient.id);
+    const context: DeidContext = { keys, systems, profile, narrow: NARROW, at, patient, replicated };
     const fresh = { context, deidentify: deidentifier(context), uses: 1 };
     made.set(person, fresh);
     if (made.size > MOST_PATIENTS) {
@@ -186,4 +190,11 @@ function contextsOf({ key, systems, profile, at }: Preview): (person: Person) =>
     }
     return fresh;
   };
+}
+
+/** Under Safe Harbor tokens come from a random number that the source keeps for each patient; here something stands in for it. */
+function keysOf({ key, profile }: Preview, patientId: string): PatientKeys {
+  return profile === 'safe-harbor'
+    ? crosswalkKeys(createHmac('sha256', key.secret).update(`preview ${patientId}`).digest('hex'), patientId)
+    : patientKeys(key, patientId);
 }

@@ -30,17 +30,17 @@ const NO_JSON: Item = { content: undefined, places: NOWHERE };
  */
 export async function* readItems(stream: Readable): AsyncGenerator<Item | Flaw> {
   const lines = linesOf(stream);
-  const first = (await lines.next()).value as string | undefined;
+  const first = (await lines.next()).value;
   if (first === undefined) {
     yield { problem: 'is empty' };
     return;
   }
   const value = parse(first);
-  const second = (await lines.next()).value as string | undefined;
+  const second = (await lines.next()).value;
   if (value !== undefined) {
     // A second line means that the first one was not all: NDJSON.
     yield* itemsOf(value);
-    for (let line = second; line !== undefined; line = (await lines.next()).value as string | undefined) {
+    for (let line = second; line !== undefined; line = (await lines.next()).value) {
       yield* lineItems(line);
     }
     return;

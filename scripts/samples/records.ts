@@ -12,6 +12,7 @@ import type {
   Observation,
   Patient,
   Procedure,
+  Reference,
   ServiceRequest,
 } from '@medplum/fhirtypes';
 import { concept, instantText, narrative, refer } from './kit.ts';
@@ -64,6 +65,9 @@ interface Common {
   readonly identifier: { system: string; value: string }[];
 }
 
+/** What a record says beyond whose it is. */
+type Rest<R> = Omit<R, keyof Common | 'subject' | 'patient' | 'encounter'>;
+
 function common(faker: Faker, { circle }: Visit, what: string): Common {
   return {
     id: faker.string.uuid(),
@@ -73,7 +77,11 @@ function common(faker: Faker, { circle }: Visit, what: string): Common {
 }
 
 /** What most records begin with; those of the patient's history say `patient` instead of `subject`. */
-function frame(faker: Faker, visit: Visit, what: string) {
+function frame(
+  faker: Faker,
+  visit: Visit,
+  what: string
+): Common & { subject: Reference<Patient>; encounter: Reference<Encounter> } {
   const { patient, encounter, circle } = visit;
   return {
     ...common(faker, visit, what),
@@ -82,7 +90,11 @@ function frame(faker: Faker, visit: Visit, what: string) {
   };
 }
 
-function owned(faker: Faker, visit: Visit, what: string) {
+function owned(
+  faker: Faker,
+  visit: Visit,
+  what: string
+): Common & { patient: Reference<Patient>; encounter: Reference<Encounter> } {
   const { patient, encounter, circle } = visit;
   return {
     ...common(faker, visit, what),
@@ -96,14 +108,14 @@ function remark({ circle }: Visit): { authorString: string; text: string }[] {
   return [{ authorString: circle.clinician, text: `Spoke with ${circle.fullName}, call back at ${circle.phone}` }];
 }
 
-function problem(faker: Faker, visit: Visit) {
+function problem(faker: Faker, visit: Visit): Rest<Condition> {
   const { at, circle } = visit;
   const [code, display] = faker.helpers.arrayElement([
     ['44054006', 'Diabetes mellitus type 2 (disorder)'],
     ['38341003', 'Hypertensive disorder, systemic arterial (disorder)'],
   ] as const);
   return {
-    resourceType: 'Condition' as const,
+    resourceType: 'Condition',
     clinicalStatus: concept('conditionClinical', 'active', 'Active'),
     verificationStatus: concept('conditionVerification', 'confirmed', 'Confirmed'),
     category: [concept('conditionCategory', 'encounter-diagnosis', 'Encounter Diagnosis')],
@@ -115,15 +127,15 @@ function problem(faker: Faker, visit: Visit) {
   };
 }
 
-function allergy(faker: Faker, visit: Visit) {
+function allergy(faker: Faker, visit: Visit): Rest<AllergyIntolerance> {
   const { at, circle } = visit;
   return {
-    resourceType: 'AllergyIntolerance' as const,
+    resourceType: 'AllergyIntolerance',
     clinicalStatus: concept('allergyClinical', 'active', 'Active'),
     verificationStatus: concept('allergyVerification', 'confirmed', 'Confirmed'),
-    type: 'allergy' as const,
-    category: ['food' as const],
-    criticality: 'high' as const,
+    type: 'allergy',
+    category: ['food'],
+    criticality: 'high',
     code: concept('snomed', '91935009', 'Allergy to peanut (finding)'),
     onsetString: `when ${circle.fullName} was ${faker.number.int({ min: 2, max: 9 })}`,
     recordedDate: instantText(at, 6),
@@ -132,7 +144,7 @@ function allergy(faker: Faker, visit: Visit) {
       {
         manifestation: [concept('snomed', '247472004', 'Weal (disorder)')],
         description: `${circle.fullName} had to be driven to ${circle.clinic}`,
-        severity: 'moderate' as const,
+        severity: 'moderate',
         note: remark(visit),
       },
     ],
@@ -140,14 +152,14 @@ function allergy(faker: Faker, visit: Visit) {
   };
 }
 
-function order(visit: Visit, condition: Made<Condition>) {
+function order(visit: Visit, condition: Made<Condition>): Rest<ServiceRequest> {
   const { at, circle } = visit;
   return {
-    resourceType: 'ServiceRequest' as const,
+    resourceType: 'ServiceRequest',
     requisition: { system: 'http://hospital.example.org/requisition', value: `RQ-${condition.id.slice(0, 8)}` },
-    status: 'active' as const,
-    intent: 'order' as const,
-    priority: 'routine' as const,
+    status: 'active',
+    intent: 'order',
+    priority: 'routine',
     code: concept('snomed', '430193006', 'Medication Reconciliation (procedure)'),
     authoredOn: instantText(at, 8),
     requester: { display: circle.clinician },
@@ -158,12 +170,12 @@ function order(visit: Visit, condition: Made<Condition>) {
   };
 }
 
-function carePlan(visit: Visit, condition: Made<Condition>) {
+function carePlan(visit: Visit, condition: Made<Condition>): Rest<CarePlan> {
   const { at, circle } = visit;
   return {
-    resourceType: 'CarePlan' as const,
-    status: 'active' as const,
-    intent: 'order' as const,
+    resourceType: 'CarePlan',
+    status: 'active',
+    intent: 'order',
     title: `Plan for ${circle.fullName}`,
     description: `As agreed with ${circle.fullName} and family`,
     category: [concept('snomed', '698360004', 'Diabetes self management plan (record artifact)')],
@@ -176,7 +188,7 @@ function carePlan(visit: Visit, condition: Made<Condition>) {
         progress: remark(visit),
         detail: {
           code: concept('snomed', '160670007', 'Diabetic diet (finding)'),
-          status: 'in-progress' as const,
+          status: 'in-progress',
           location: { display: circle.clinic },
           description: `${circle.fullName} will keep a diary`,
         },
@@ -186,12 +198,12 @@ function carePlan(visit: Visit, condition: Made<Condition>) {
   };
 }
 
-function prescription(faker: Faker, visit: Visit, condition: Made<Condition>) {
+function prescription(faker: Faker, visit: Visit, condition: Made<Condition>): Rest<MedicationRequest> {
   const { at, circle } = visit;
   return {
-    resourceType: 'MedicationRequest' as const,
-    status: 'active' as const,
-    intent: 'order' as const,
+    resourceType: 'MedicationRequest',
+    status: 'active',
+    intent: 'order',
     medicationCodeableConcept: concept('rxnorm', '860975', '24 HR Metformin hydrochloride 500 MG Oral Tablet'),
     authoredOn: instantText(at, 10),
     requester: { display: circle.clinician },
@@ -203,7 +215,7 @@ function prescription(faker: Faker, visit: Visit, condition: Made<Condition>) {
         sequence: 1,
         text: `One for ${circle.fullName} with breakfast`,
         patientInstruction: `Call ${circle.clinician} at once if unwell`,
-        timing: { repeat: { frequency: 1, period: 1, periodUnit: 'd' as const, timeOfDay: ['08:00:00'] } },
+        timing: { repeat: { frequency: 1, period: 1, periodUnit: 'd', timeOfDay: ['08:00:00'] } },
         doseAndRate: [{ doseQuantity: { value: 500, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' } }],
       },
     ],
@@ -211,12 +223,12 @@ function prescription(faker: Faker, visit: Visit, condition: Made<Condition>) {
   };
 }
 
-function procedure(visit: Visit, condition: Made<Condition>, request: Made<ServiceRequest>) {
+function procedure(visit: Visit, condition: Made<Condition>, request: Made<ServiceRequest>): Rest<Procedure> {
   const { at, circle } = visit;
   return {
-    resourceType: 'Procedure' as const,
+    resourceType: 'Procedure',
     basedOn: [refer<ServiceRequest>(request)],
-    status: 'completed' as const,
+    status: 'completed',
     code: concept('snomed', '430193006', 'Medication Reconciliation (procedure)'),
     performedPeriod: { start: instantText(at, 12), end: instantText(at, 20) },
     performer: [{ actor: { display: circle.clinician } }],
@@ -227,11 +239,11 @@ function procedure(visit: Visit, condition: Made<Condition>, request: Made<Servi
   };
 }
 
-function immunization(faker: Faker, visit: Visit) {
+function immunization(faker: Faker, visit: Visit): Rest<Immunization> {
   const { at, circle } = visit;
   return {
-    resourceType: 'Immunization' as const,
-    status: 'completed' as const,
+    resourceType: 'Immunization',
+    status: 'completed',
     vaccineCode: concept('cvx', '140', 'Influenza, seasonal, injectable, preservative free'),
     occurrenceDateTime: instantText(at, 21),
     primarySource: true,
@@ -244,13 +256,13 @@ function immunization(faker: Faker, visit: Visit) {
   };
 }
 
-function report(visit: Visit, request: Made<ServiceRequest>) {
+function report(visit: Visit, request: Made<ServiceRequest>): Rest<DiagnosticReport> {
   const { at, circle, results } = visit;
   const note = `Results of ${circle.fullName}, discussed by telephone ${circle.phone}`;
   return {
-    resourceType: 'DiagnosticReport' as const,
+    resourceType: 'DiagnosticReport',
     basedOn: [refer<ServiceRequest>(request)],
-    status: 'final' as const,
+    status: 'final',
     category: [concept('section', 'LAB', 'Laboratory')],
     code: concept('loinc', '51990-0', 'Basic metabolic panel - Blood by Automated count'),
     effectiveDateTime: instantText(at, 22),

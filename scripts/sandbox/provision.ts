@@ -71,6 +71,11 @@ export class Provision {
     return { id: client.id, secret, reference, membershipId: membership.id };
   }
 
+  /** Makes a membership for a person: a Practitioner, Patient or RelatedPerson of the project. */
+  async createUser(profile: Reference, options: MembershipOptions = {}): Promise<string> {
+    return (await this.#join(profile, options)).id;
+  }
+
   /** Makes or replaces a bot that runs the given bundle. */
   async createBot(definition: BotDefinition): Promise<WithId<Bot>> {
     const { name, identifier, code, cronString, timeout, auditEventTrigger, ...membership } = definition;

@@ -5,6 +5,7 @@ import {
   isResource,
   MEDPLUM_VERSION,
   normalizeOperationOutcome,
+  forbidden,
   notFound,
   unauthorized,
   validateResource,
@@ -121,6 +122,9 @@ export class Routes {
     if (path === '/auth/me') {
       return this.#me(caller);
     }
+    if (path === `/admin/projects/${backend.projectId}` && method === 'GET') {
+      return this.#adminProject(caller);
+    }
     if (!path.startsWith(FHIR)) {
       return sendOutcome(notFound);
     }
@@ -178,6 +182,13 @@ export class Routes {
       : await repository.createResource<Binary>(binary);
     backend.store.setContent(saved.id, request.bytes);
     return sendResource(id ? allOk : created, saved, backend.baseUrl);
+  }
+
+  /** The one way to a project's secrets, and only for its admins (server `admin/project.ts`). */
+  #adminProject(caller: Caller): SandboxResponse {
+    const { store, projectId } = this.#services.backend;
+    const project = store.row('Project', projectId)?.current.resource as Project;
+    return caller.admin ? sendJson(200, { project }) : sendOutcome(forbidden);
   }
 
   #me(caller: Caller): SandboxResponse {

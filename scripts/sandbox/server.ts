@@ -1,5 +1,5 @@
 import type { WithId } from '@medplum/core';
-import type { Bot, Project, Subscription } from '@medplum/fhirtypes';
+import type { Bot, Project, Reference, Subscription } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { Bots } from './bots.ts';
 import type { BotRun } from './bots.ts';
@@ -57,6 +57,8 @@ export interface SandboxServer {
   readonly requestCounts: ReadonlyMap<string, number>;
   readonly botRuns: readonly BotRun[];
   createClient(name: string, options?: MembershipOptions): Promise<SandboxClient>;
+  /** Makes a membership for a person, and signs them in: what `Authorization` has to say. */
+  createUser(profile: Reference, options?: MembershipOptions): Promise<string>;
   createBot(definition: BotDefinition): Promise<WithId<Bot>>;
   subscribe(bot: WithId<Bot>, criteria: string, options?: SubscribeOptions): Promise<WithId<Subscription>>;
   setSecrets(secrets: Readonly<Record<string, string>>): Promise<void>;
@@ -132,6 +134,10 @@ export async function startServer(options: SandboxServerOptions): Promise<Sandbo
     requestCounts: wire.counts,
     botRuns: bots.runs,
     createClient: (clientName, membership) => provision.createClient(clientName, membership),
+    async createUser(profile, membership) {
+      await provision.createUser(profile, membership);
+      return `Bearer ${tokens.issue(profile.reference ?? '', listener.baseUrl, tokenSeconds ?? 3600)}`;
+    },
     createBot: (definition) => provision.createBot(definition),
     subscribe: (bot, criteria, filter) => provision.subscribe(bot, criteria, filter),
     setSecrets: (secrets) => provision.setSecrets(secrets),

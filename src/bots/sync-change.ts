@@ -19,6 +19,6 @@ export async function handler(medplum: MedplumClient, event: BotEvent): Promise<
       deps.log('info', 'input-ignored', { reason: resource ? 'no-patient' : 'not-a-change' });
       return NOTHING;
     }
-    return syncChange(deps, patientId, hint);
+    return syncChange(deps, patientId, hint, trigger.kind === 'changed' ? resource?.meta?.lastUpdated : undefined);
   });
 }

@@ -5,13 +5,14 @@ import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
 import type { Deps } from '../flows/deps.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
+import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
 import { systemClock } from '../observability/clock.io.ts';
 import { Fault, faultCodeOf, outcomeOf } from '../observability/fault.ts';
 import { consoleLog } from '../observability/log.io.ts';
 import type { Log, Random } from '../ports.ts';
 import { replicaClient } from '../remote/client.io.ts';
 import { replicaEraser } from '../remote/eraser.io.ts';
-import { payloadVault } from '../remote/jwe.io.ts';
+import { payloadSealer, payloadVault } from '../remote/jwe.io.ts';
 import { replicaProbe } from '../remote/probe.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
 import { carryToken } from '../remote/token-cache.io.ts';
@@ -19,7 +20,7 @@ import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
-export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health';
+export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal';
 
 /** What is left of a bot's time when it stops beginning new items. */
 const MARGIN_MS = 8000;
@@ -63,8 +64,7 @@ export async function run<T>(
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
     const eraser = replicaEraser(config, parts);
-    const vault = config.payloadKey && payloadVault(config.payloadKey);
-    const requester = event.requester?.reference;
+    const vault = config.payloadKey && payloadSealer(config.payloadKey);
     return work(
       {
         config,
@@ -76,7 +76,6 @@ export async function run<T>(
         log,
         correlationId,
         bot,
-        requester,
         deadlineAt: parts.deadlineAt,
       },
       triggerOf(event.input)
@@ -109,6 +108,43 @@ export async function diagnose<T>(
       replica: 'config' in loaded ? replicaProbe(loaded.config, { clock: systemClock }) : undefined,
       clock: systemClock,
       within: (ms, wait) => within(systemClock, ms, wait, () => new Fault('deadline')),
+    };
+    return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
+  });
+}
+
+/**
+ * Runs a flow that answers a person out of the source: it has no way to the replica.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - An `$execute` call.
+ * @param work - The flow; it gets what the caller sent.
+ * @returns What the flow returns; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function attend<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: RevealDeps, input: unknown) => Promise<T>
+): Promise<T | Version> {
+  return guarded(name, event, async (log, correlationId) => {
+    const loaded = load(event.secrets ?? {});
+    if ('problems' in loaded) {
+      throw new Fault('settings-invalid', loaded.problems);
+    }
+    const { config } = loaded;
+    const trigger = triggerOf(event.input);
+    const deps: RevealDeps = {
+      config,
+      source: sourceClient(medplum, { clock: systemClock, random: chance }),
+      vault: config.payloadKey && payloadVault(config.payloadKey),
+      clock: systemClock,
+      log,
+      correlationId,
+      bot: event.bot.reference ?? 'Bot/unknown',
+      requester: event.requester?.reference,
     };
     return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
   });

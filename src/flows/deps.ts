@@ -1,6 +1,6 @@
 /** What every flow is given. `bots/wire.ts` builds it once per run. */
 import type { Config } from '../config/load.ts';
-import type { Clock, Eraser, Log, ReplicaFhir, SourceFhir, Vault } from '../ports.ts';
+import type { Clock, Eraser, Log, ReplicaFhir, Sealer, SourceFhir } from '../ports.ts';
 
 export interface Deps {
   readonly config: Config;
@@ -9,14 +9,12 @@ export interface Deps {
   /** Removes copies with their history, where there are credentials for that. */
   readonly eraser: Eraser | undefined;
   /** Encrypts originals, where there is a key for that. */
-  readonly vault: Vault | undefined;
+  readonly vault: Sealer | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly correlationId: string;
   /** The running bot, `Bot/id`. */
   readonly bot: string;
-  /** Who caused the run, `Practitioner/id` and the like; nobody did when a schedule started it. */
-  readonly requester: string | undefined;
   /** No new item is begun after this instant, in milliseconds since the epoch. */
   readonly deadlineAt: number;
 }

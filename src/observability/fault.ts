@@ -52,6 +52,21 @@ export const FAULTS = {
     issue: 'incomplete',
     retryable: true,
   },
+  'reveal-refused': {
+    message: 'The original is not shown to this requester, for this purpose.',
+    issue: 'forbidden',
+    retryable: false,
+  },
+  'payload-missing': {
+    message: 'There is no encrypted original under this token.',
+    issue: 'not-found',
+    retryable: false,
+  },
+  'payload-unreadable': {
+    message: 'The encrypted original has been changed, or its key is not known any more.',
+    issue: 'processing',
+    retryable: false,
+  },
   'too-large': { message: 'The resource is larger than the replica accepts.', issue: 'too-long', retryable: false },
   contention: { message: 'The record kept changing while it was being copied.', issue: 'conflict', retryable: true },
   deadline: { message: 'The run reached its deadline before it was done.', issue: 'timeout', retryable: true },

@@ -49,8 +49,8 @@ export interface TrailEvent {
 }
 
 const DCM = 'http://dicom.nema.org/resources/ontology/DCM';
-const OBJECT_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
-const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
+export const OBJECT_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
+export const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
 const RESTFUL = 'http://hl7.org/fhir/restful-interaction';
 
 /**
@@ -157,13 +157,26 @@ function recordEntity(entity: TrailEntity): AuditEventEntity {
 
 /** The Consents that decided, once each: BALP's way to name the authorisation (`PrivacyDisclosure` / consent entity). */
 function consentEntities(entities: readonly TrailEntity[]): AuditEventEntity[] {
-  return [...new Set(entities.flatMap(({ consent }) => consent ?? []))].map((reference) => ({
+  return [...new Set(entities.flatMap(({ consent }) => consent ?? []))].map(consentEntity);
+}
+
+/**
+ * @param reference - `Consent/id/_history/version`.
+ * @returns The entity that names it.
+ */
+export function consentEntity(reference: string): AuditEventEntity {
+  return {
     what: { reference },
     type: { system: OBJECT_TYPE, code: '2', display: 'System Object' },
     role: { system: OBJECT_ROLE, code: '13', display: 'Security Resource' },
-  }));
+  };
 }
 
-function detail(type: string, valueString: string): AuditEventEntityDetail {
+/**
+ * @param type - A name of ours.
+ * @param valueString - A code, count, reference or token.
+ * @returns The detail.
+ */
+export function detail(type: string, valueString: string): AuditEventEntityDetail {
   return { type, valueString };
 }

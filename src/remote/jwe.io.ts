@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import type { Config } from '../config/load.ts';
-import type { Label, Vault } from '../ports.ts';
+import type { Label, Sealer, Vault } from '../ports.ts';
 import { decrypt, encrypt } from './aead.io.ts';
 import type { AeadKey } from './aead.io.ts';
 
@@ -14,15 +14,14 @@ const SALT = 'medplum-consent-sync/payload';
 type PayloadKey = NonNullable<Config['payloadKey']>;
 
 /**
- * The vault of a project. The protected header names the record's token and version, and GCM authenticates the header (RFC 7516
- * §5.1, step 14): a JWE that was put in the place of another, of whatever patient or version, does not open there.
+ * Seals originals. The protected header names the record's token and version, and GCM authenticates the header (RFC 7516 §5.1,
+ * step 14): a JWE that was put in the place of another, of whatever patient or version, does not open there.
  *
- * @param key - The key, and the one before it: what that one sealed can still be opened.
- * @returns The vault.
+ * @param key - The project's payload key.
+ * @returns The sealer.
  */
-export function payloadVault({ version, secret, previous }: PayloadKey): Vault {
+export function payloadSealer({ version, secret }: PayloadKey): Sealer {
   const kid = kidOf(version);
-  const secrets = new Map([[kid, secret], ...(previous ? [[kidOf(version - 1), previous] as const] : [])]);
   return {
     kid,
     seal(text, { token, version: ver }) {
@@ -32,9 +31,23 @@ export function payloadVault({ version, secret, previous }: PayloadKey): Vault {
       // The second part is the encrypted key; with `dir` there is none (RFC 7516 §5.1, step 3).
       return [head, '', ...[iv, encrypted, tag].map((part) => part.toString('base64url'))].join('.');
     },
+  };
+}
+
+/**
+ * Seals, and opens what this key or the one before it has sealed.
+ *
+ * @param key - The project's payload key.
+ * @returns The vault.
+ */
+export function payloadVault(key: PayloadKey): Vault {
+  const { version, secret, previous } = key;
+  const secrets = new Map([[kidOf(version), secret], ...(previous ? [[kidOf(version - 1), previous] as const] : [])]);
+  return {
+    ...payloadSealer(key),
     open(sealed, label) {
-      const [head = '', key, iv = '', text = '', tag = '', ...rest] = sealed.trim().split('.');
-      const header = key === '' && rest.length === 0 ? headerOf(head) : undefined;
+      const [head = '', encryptedKey, iv = '', text = '', tag = '', ...rest] = sealed.trim().split('.');
+      const header = encryptedKey === '' && rest.length === 0 ? headerOf(head) : undefined;
       const known = secrets.get(String(header?.['kid']));
       const isOurs = header?.['alg'] === 'dir' && header['enc'] === 'A256GCM' && header['crit'] === undefined;
       if (!isOurs || known === undefined || header['token'] !== label.token || header['ver'] !== label.version) {

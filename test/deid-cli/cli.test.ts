@@ -45,7 +45,7 @@ describe('npm run deid', () => {
       stdout
         .trimEnd()
         .split('\n')
-        .map((line) => JSON.parse(line).ok)
+        .map((line) => (JSON.parse(line) as { ok: boolean }).ok)
     ).toEqual([true, true]);
     expect(stderr).toContain('2 resources: 2 would leave');
   });

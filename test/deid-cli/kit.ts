@@ -52,7 +52,7 @@ export async function preview(
     lines: text
       .split('\n')
       .filter(Boolean)
-      .map((line) => JSON.parse(line)),
+      .map((line) => JSON.parse(line) as Ran['lines'][number]),
     text,
     told,
     counts,

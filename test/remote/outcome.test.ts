@@ -21,6 +21,11 @@ test.each<[string, Parameters<typeof judge>[0], ReplicaOutcome]>([
     answer(400, { body: '{"issue":[{"details":{"text":"Resource ID did not match resolved ID"}}]}' }),
     { kind: 'conflict' },
   ],
+  [
+    'two copies met by a bundle are duplicates',
+    answer(400, { body: 'Conditional PUT matched multiple resources' }),
+    { kind: 'duplicate' },
+  ],
   ['any other 400 is a refusal', answer(400), { kind: 'rejected', status: 400 }],
   ['412 means several copies', answer(412), { kind: 'duplicate' }],
   ['401 and 403 are ours to repair', answer(403), { kind: 'unauthorised', status: 403 }],

@@ -80,6 +80,8 @@ describe('with consent', () => {
     // Nobody tells the bots of the Consent: only the new Observation does.
     world.sandbox.source.faults.loseSubscriptionEvents(({ type }) => type === 'Consent');
     await consent(world, patient);
+    // Long enough ago that no run of the Consent can be under way.
+    await world.sandbox.clock.advance(5 * 60_000);
     await world.sandbox.source.repo.createResource(observation(patient, encounter, 60));
     await world.settle();
     const [first, second] = world.sent();
@@ -222,6 +224,37 @@ describe('with consent', () => {
     expect(await copies(world)).toEqual({ Patient: 0, Encounter: 1, Observation: 0 });
     expect((await all<Encounter>(world.sandbox, 'Encounter', 'replica'))[0]?.subject?.reference).toBeUndefined();
   });
+});
+
+describe('when a patient has just consented', () => {
+  test('a new record is left to the run of the Consent, and one copy of each is made', async () => {
+    const { patient, encounter } = await admit(world);
+    await world.settle();
+    world.sandbox.source.faults.loseSubscriptionEvents(({ type }) => type === 'Consent');
+    await consent(world, patient);
+    await world.sandbox.source.repo.createResource(observation(patient, encounter, 60));
+    await world.settle();
+    expect(await copies(world)).toEqual(NONE);
+    expect(await lastDetails()).toContain('"consent-run-first"');
+    await world.sweep();
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 2 });
+  });
+});
+
+test('of a burst of versions only what is newest is written', async () => {
+  const { patient, pulse } = await admit(world);
+  await consent(world, patient);
+  await world.settle();
+  world.sent();
+  for (let value = 1; value <= 20; value++) {
+    await world.sandbox.source.repo.updateResource<Observation>({
+      ...pulse,
+      valueQuantity: { ...pulse.valueQuantity, value },
+    });
+  }
+  await world.settle();
+  expect(world.sent().length).toBeLessThan(15);
+  expect(await held(world)).toEqual(await expected(world));
 });
 
 describe('when things change meanwhile', () => {

@@ -16,6 +16,10 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     // A conditional create looks first; a conditional update may find, make or replace.
     ensure: [{ type: 'Basic', interactions: ['search', 'create'] }],
     save: [{ type: 'Basic', interactions: ['search', 'create', 'update'] }],
+    replace: [{ type: 'Basic', interactions: ['update'] }],
+    store: [{ type: 'Binary', interactions: ['create'] }],
+    load: [{ type: 'Binary', interactions: ['read'] }],
+    discard: [{ type: 'Binary', interactions: ['delete'] }],
     schedule: [{ type: 'Task', interactions: ['search', 'create', 'update'] }],
   };
 

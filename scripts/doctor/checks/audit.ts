@@ -47,8 +47,14 @@ function named(where: string, { project, events }: Oversight): string[] {
     : [];
 }
 
+/** What a copy is called by its de-identification (`rules/deid/patient.ts`) is no name: a piece of its token, and asterisks. */
+const OUR_LABEL = /^(Patient \[[A-Z]+\]|[* ]+)$/;
+
 function hasName({ entity = [] }: AuditEvent): boolean {
-  return entity.some(({ what }) => what?.display !== undefined && what.reference?.startsWith('Patient/'));
+  return entity.some(
+    ({ what }) =>
+      what?.display !== undefined && what.reference?.startsWith('Patient/') === true && !OUR_LABEL.test(what.display)
+  );
 }
 
 /** The server writes the AuditEvent of a request in the name of its caller (`platform.md` §4.3). */

@@ -1,5 +1,4 @@
 /** Whether the work is being done: jobs and watermarks, judged as the bot `health` judges them. Pure. */
-import type { Basic } from '@medplum/fhirtypes';
 import { watermarksOf } from '../../../src/flows/checkpoint.ts';
 import { ageOf, queueVerdict, waitOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
 import type { State } from '../../../src/flows/health/judge.ts';

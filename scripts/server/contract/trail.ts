@@ -1,14 +1,24 @@
 /** What all bots promise: a valid trail without PHI, and no right that they do not need. */
-import type { AuditEvent, Bundle, ProjectMembership } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle, ProjectMembership, Resource } from '@medplum/fhirtypes';
 import { systemsOf } from '../../../src/fhir/systems.ts';
 import { readManifest } from '../../deploy/manifest.ts';
+import type { Interaction } from '../../deploy/manifest.ts';
 import { signIn } from '../../story/rest.ts';
 import { botsOf, FAMILY, must } from '../ground.ts';
 import type { Check } from '../ground.ts';
 import { createClient } from '../projects.ts';
 
-/** A type for which no bot has an entry, and one that the server guards. */
-const FOREIGN = ['Practitioner', 'DocumentReference', 'ClientApplication', 'Bot'];
+/** Types that not every bot has an entry for, and two that would make a bot mightier than it is. */
+const GUARDED = [
+  'Practitioner',
+  'Patient',
+  'Observation',
+  'DocumentReference',
+  'Task',
+  'AuditEvent',
+  'ClientApplication',
+  'Bot',
+];
 
 export const TRAIL: readonly Check[] = [
   {
@@ -56,19 +66,18 @@ export const TRAIL: readonly Check[] = [
         const policyId = membership?.accessPolicy?.reference?.split('/')[1];
         must(policyId !== undefined, `${name} has no policy`);
         const twin = await signIn(source.baseUrl, await createClient(admin, project.projectId, `as ${name}`, policyId));
+        const may = (type: string, interaction: Interaction): boolean =>
+          access.some((entry) => entry.resourceType === type && entry.interaction.includes(interaction));
         const attempts = [
-          ...FOREIGN.map((type) => ['GET', type, () => twin.get(type)] as const),
-          ['POST', 'Patient', () => twin.send('POST', 'Patient', { resourceType: 'Patient' })] as const,
-          ['POST', 'Consent', () => twin.send('POST', 'Consent', { resourceType: 'Consent' } as never)] as const,
-          ['GET', 'AuditEvent', () => twin.get('AuditEvent')] as const,
+          ...GUARDED.filter((type) => !may(type, 'search')).map((type) => ['GET', type, () => twin.get(type)] as const),
+          ...(['Patient', 'Consent', 'Task'] as const)
+            .filter((type) => !may(type, 'create'))
+            .map((type) => ['POST', type, () => twin.send('POST', type, { resourceType: type } as Resource)] as const),
           [
             'POST',
             'Basic of another code',
             () => twin.send('POST', 'Basic', { resourceType: 'Basic', code: { text: 'x' } }),
           ] as const,
-          ...['Patient', 'Observation', 'Task']
-            .filter((type) => !access.some(({ resourceType }) => resourceType === type))
-            .map((type) => ['GET', type, () => twin.get(type)] as const),
         ];
         for (const [method, type, attempt] of attempts) {
           const answer = await attempt().then(

@@ -25,6 +25,8 @@ import { formerPatients, hasTurned } from './turn.ts';
 
 /** A record that changes faster than it can be copied is left to the sweep. */
 const MAX_ROUNDS = 6;
+/** A Consent's run has begun by then, or its event was lost, and the sweep has the patient on its list. */
+const CONSENT_RUN_MS = 60_000;
 /**
  * Doubling from the second round on, so that six rounds outlast a burst of saves (1.5 s). Twenty runs that go again at once keep each other from
  * settling, and the replica's quota of a minute is gone in seconds: a refused write costs as much as one that is done.
@@ -41,10 +43,11 @@ const FIRST_PAUSE_MS = 25;
  * @param deps - The run.
  * @param patientId - The patient of the record, as the event has it.
  * @param hint - The record.
+ * @param seenAt - The `lastUpdated` of the version that the event tells of.
  * @returns What was done.
  * @throws Fault when the replica or the source could not be reached in time; the failure is in the trail by then.
  */
-export async function syncChange(deps: Deps, patientId: string, hint: Hint): Promise<Tally> {
+export async function syncChange(deps: Deps, patientId: string, hint: Hint, seenAt?: string): Promise<Tally> {
   const { config, source, clock } = deps;
   const startedAt = clock.now();
   const keys = patientKeys(config.key, patientId);
@@ -63,11 +66,14 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
   };
 
   const first = await gather(source, where, [hint], true);
+  if (isOvertaken(first, hint, seenAt)) {
+    return tallyOf([]);
+  }
   let facts = first;
   for (let round = 1; ; round++) {
     const rules = rulesOf(deps, keys);
     const [current = hint] = facts.hints;
-    const planned = plan(facts, current, rules);
+    const planned = leftToConsent(plan(facts, current, rules), facts, clock.now());
     if (planned.action === 'put' && !facts.isLinked) {
       await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
     }
@@ -92,6 +98,27 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint): Pro
     }
     facts = round === 1 ? after : await gatherAfter(FIRST_PAUSE_MS * 2 ** round);
   }
+}
+
+/**
+ * A newer version has an event of its own, which comes to the same and more. Of twenty versions in a burst one is written, not
+ * twenty: conflicting writes cost the server connections, and us the quota.
+ */
+function isOvertaken(facts: Facts, hint: Hint, seenAt: string | undefined): boolean {
+  const record = facts.records.get(keyOf(hint));
+  const isSamePatient = record !== undefined && patientIdOf(record) === facts.patientId;
+  return seenAt !== undefined && isSamePatient && (record.meta?.lastUpdated ?? '') > seenAt;
+}
+
+/**
+ * The first copy of a patient who has just consented is made by the Consent's own run, which walks over every record after it
+ * has written the link: so a record without a link is in that walk. Two writers at once would make the Patient twice.
+ */
+function leftToConsent(planned: Plan, facts: Facts, now: number): Plan {
+  const newest = Math.max(0, ...facts.consents.map(({ meta }) => Date.parse(meta?.lastUpdated ?? '') || 0));
+  return planned.action === 'put' && !facts.isLinked && now - newest < CONSENT_RUN_MS
+    ? { action: 'skip', target: planned.target, reason: 'consent-run-first', decision: planned.decision }
+    : planned;
 }
 
 /** What the change means for other copies: seldom anything, and no request is made to find that out. */

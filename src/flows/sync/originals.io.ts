@@ -1,6 +1,6 @@
 /** Keeps the encrypted originals of copied records in line with them: one Binary per record, none without a copy. */
 import type { Basic } from '@medplum/fhirtypes';
-import type { Vault } from '../../ports.ts';
+import type { Sealer } from '../../ports.ts';
 import type { Deps } from '../deps.ts';
 import { keptOf, payloadBasic } from '../payload.ts';
 import type { Kept, Payload } from '../payload.ts';
@@ -77,7 +77,7 @@ function isSettled({ vault, config }: Deps, facts: Facts, plan: Plan): boolean {
   }
 }
 
-function isUpToDate(vault: Vault, facts: Facts, plan: Put, known: Kept | undefined): boolean {
+function isUpToDate(vault: Sealer, facts: Facts, plan: Put, known: Kept | undefined): boolean {
   if (!plan.keepsOriginal) {
     return known?.binary === undefined;
   }

@@ -9,6 +9,7 @@ import { DIMENSIONS } from './decision.ts';
 import type { Elements } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
 import { isRegular } from './label.ts';
+import { oncePer } from './once.ts';
 import type { Finding } from './provision.ts';
 import { readRoot } from './provision.ts';
 import type { Kind } from './three-valued.ts';
@@ -34,12 +35,15 @@ export interface BaseFinding {
  * @returns True if it has `implicitRules`, a `modifierExtension` at any depth, or a provision that is not built as R4 says.
  */
 export function isModified(consent: Consent): boolean {
-  return (
+  return holdsModifier(consent);
+}
+
+const holdsModifier = oncePer(
+  (consent: Consent) =>
     !!consent.implicitRules ||
     hasModifier(consent as unknown as Elements) ||
     (consent.provision !== undefined && !isWellFormed(consent.provision))
-  );
-}
+);
 
 /** R5 has a list of provisions and a `decision`; older servers store one object where R4 has a list. Neither can be read as R4. */
 function isWellFormed(rule: ConsentProvision): boolean {

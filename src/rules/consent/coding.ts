@@ -13,7 +13,7 @@ const OIDS: Readonly<Record<string, string>> = { 4: 'ActCode', 8: 'ActReason', 2
  * @returns The system as we compare it.
  */
 export function normalSystem(system: string | undefined): string | undefined {
-  const bare = system?.replace(/\/+$/, '');
+  const bare = system?.endsWith('/') ? system.replace(/\/+$/, '') : system;
   // Nearly every system is written as it should be, and this is asked of each coding of each Consent.
   if (!bare || !ALIAS.test(bare)) {
     return bare;

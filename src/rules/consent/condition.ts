@@ -14,6 +14,7 @@ import { labelHolds } from './label.ts';
 import { inPeriod } from './period.ts';
 import { purposeHolds, readPurpose } from './purpose.ts';
 import type { Kind, Truth } from './three-valued.ts';
+import { some } from './three-valued.ts';
 
 /** The conditions of a provision, those inherited from its parent included. */
 export type Conditions = Readonly<Pick<ConsentProvision, Dimension>>;
@@ -103,6 +104,9 @@ export function states(rule: Conditions | undefined, dimension: Dimension): bool
  * @returns The conditions to test.
  */
 export function inherit(inherited: Conditions, rule: Conditions): Conditions {
+  if (Object.keys(inherited).length === 0) {
+    return rule;
+  }
   const own = DIMENSIONS.filter((dimension) => states(rule, dimension)).map((dimension) => [
     dimension,
     rule[dimension],
@@ -122,12 +126,16 @@ export interface Match {
  * @param rule - The conditions.
  * @param kind - Whether they belong to a permit or a deny.
  * @param inquiry - The request.
+ * @param own - Those of them that are not inherited. A deny in a permit that does not apply inherits conditions of a permit: it
+ * applies where they hold in either sense, so that what is unknown about the permit does not switch off the deny.
  * @returns For a permit the first that is not true decides; for a deny the first that is false, else the first unknown.
  */
-export function matches(rule: Conditions, kind: Kind, inquiry: Inquiry): Match {
+export function matches(rule: Conditions, kind: Kind, inquiry: Inquiry, own: Conditions = rule): Match {
   let unknown: Match | undefined;
   for (const dimension of DIMENSIONS) {
-    const truth = states(rule, dimension) ? test(dimension, rule, kind, inquiry) : true;
+    const isInherited = kind === 'deny' && !states(own, dimension);
+    const senses: readonly Kind[] = isInherited ? ['permit', 'deny'] : [kind];
+    const truth = states(rule, dimension) ? some(senses.map((sense) => test(dimension, rule, sense, inquiry))) : true;
     if (truth === false || (truth === undefined && kind === 'permit')) {
       return { truth, failing: dimension };
     }

@@ -5,6 +5,7 @@ import { classify } from './data-class.ts';
 import type { Elements } from './facts.ts';
 import { mediaType } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
+import { oncePer } from './once.ts';
 import type { Kind, Truth } from './three-valued.ts';
 import { some } from './three-valued.ts';
 
@@ -22,7 +23,7 @@ export function classHolds(listed: readonly Coding[], inquiry: Inquiry, kind: Ki
   const ours = listed
     .filter((coding) => normalSystem(coding.system) === inquiry.dataClassSystem)
     .map((coding) => coding.code);
-  const classes: readonly (string | undefined)[] = ours.length ? classify(inquiry.resource, inquiry.facts) : [];
+  const classes: readonly (string | undefined)[] = ours.length ? classesOf(inquiry) : [];
   const isListed = (name: string | undefined): boolean => ours.includes(name);
   const held = kind === 'permit' ? classes.every(isListed) : classes.some(isListed);
   return some([
@@ -32,6 +33,8 @@ export function classHolds(listed: readonly Coding[], inquiry: Inquiry, kind: Ki
     ...(ours.length ? [classes.length ? held : undefined] : []),
   ]);
 }
+
+const classesOf = oncePer(({ resource, facts }: Inquiry) => classify(resource, facts));
 
 function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Truth {
   switch (code && normalSystem(system)) {

@@ -2,6 +2,7 @@
 import type { Period, Timing } from '@medplum/fhirtypes';
 import type { Elements } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
+import { oncePer } from './once.ts';
 import type { Span } from './period.ts';
 import { spanOf, spanOfPeriod } from './period.ts';
 import type { Kind, Truth } from './three-valued.ts';
@@ -56,7 +57,11 @@ export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): T
  * @param inquiry - The request.
  * @returns Its spans (a Timing has several), undefined for one that cannot be read; empty if the resource is undated.
  */
-export function clinicalSpans({ resource, utcOffsetMinutes }: Inquiry): (Span | undefined)[] {
+export function clinicalSpans(inquiry: Inquiry): readonly (Span | undefined)[] {
+  return readSpans(inquiry);
+}
+
+const readSpans = oncePer(({ resource, utcOffsetMinutes }: Inquiry): (Span | undefined)[] => {
   const elements = resource as unknown as Elements;
   const value = CLINICAL.flatMap((name) => FORMS.map((form) => elements[name + form])).find(isTime);
   if (typeof value === 'string') {
@@ -68,7 +73,7 @@ export function clinicalSpans({ resource, utcOffsetMinutes }: Inquiry): (Span | 
     return [...(event ?? []).map((one) => spanOf(one, utcOffsetMinutes)), ...(repeat ? [bounds] : [])];
   }
   return value ? [spanOfPeriod(value, utcOffsetMinutes)] : [];
-}
+});
 
 function isTime(value: unknown): boolean {
   const node = (value ?? {}) as Elements;

@@ -1,4 +1,4 @@
-/** Consents × request → decision: denies override, silence denies, doubt denies (design/consent.md §2). */
+/** Consents × request → decision: denies override, silence denies, doubt denies (docs/consent.md). */
 import type { Consent } from '@medplum/fhirtypes';
 import { V3_ACT_REASON } from '../../fhir/systems.ts';
 import { codesOf } from './coding.ts';

@@ -108,7 +108,7 @@ interface DenyFinding {
 /** A deny that may apply holds unless a nested permit applies and no nested deny beside it does. */
 function readDeny(rule: ConsentProvision, place: Place, inquiry: Inquiry): DenyFinding {
   const conditions = inherit(place.inherited, rule);
-  const { truth, failing } = matches(conditions, 'deny', inquiry);
+  const { truth, failing } = matches(conditions, 'deny', inquiry, rule);
   const own = { path: place.path, conditions, kind: 'deny' } as const;
   if (truth === false) {
     return { truth, failing, finding: { ...own, says: 'nothing', because: failing! } };

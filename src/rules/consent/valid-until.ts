@@ -1,6 +1,7 @@
 /** When an answer could change without a write: every start and end of a period at any depth, and every future `dateTime`. */
 import type { Consent, ConsentProvision } from '@medplum/fhirtypes';
 import type { Inquiry } from './inquiry.ts';
+import { oncePer } from './once.ts';
 import { spanOf } from './period.ts';
 
 /** When, and in which zone a date without a time is read. */
@@ -13,9 +14,18 @@ type Moment = Pick<Inquiry, 'at' | 'utcOffsetMinutes'>;
  * @param inquiry - The request.
  * @returns Milliseconds; Infinity if it never changes by itself.
  */
-export function nextChange(consent: Consent, inquiry: Moment): number {
-  const times = [spanOf(consent.dateTime, inquiry.utcOffsetMinutes)?.from, ...boundaries(consent.provision, inquiry)];
-  return Math.min(Infinity, ...times.filter((time) => time !== undefined && time > inquiry.at).map(Number));
+export function nextChange(consent: Consent, { at, utcOffsetMinutes }: Moment): number {
+  const times = utcOffsetMinutes === 0 ? instantsInUtc(consent) : instantsOf(consent, utcOffsetMinutes);
+  return Math.min(Infinity, ...times.filter((time) => time > at));
+}
+
+const instantsInUtc = oncePer((consent: Consent) => instantsOf(consent, 0));
+
+/** When anything about a Consent begins or ends. */
+function instantsOf({ dateTime, provision }: Consent, utcOffsetMinutes: number): readonly number[] {
+  return [spanOf(dateTime, utcOffsetMinutes)?.from, ...boundaries(provision, utcOffsetMinutes)].filter(
+    (time) => time !== undefined
+  );
 }
 
 /**
@@ -30,10 +40,10 @@ export function nextBoundary(consent: Consent, at: number): number | undefined {
   return next === Infinity ? undefined : next;
 }
 
-function boundaries(rule: ConsentProvision | undefined, inquiry: Moment): (number | undefined)[] {
+function boundaries(rule: ConsentProvision | undefined, utcOffsetMinutes: number): (number | undefined)[] {
   return [
-    spanOf(rule?.period?.start, inquiry.utcOffsetMinutes)?.from,
-    spanOf(rule?.period?.end, inquiry.utcOffsetMinutes)?.until,
-    ...(rule?.provision ?? []).flatMap((child) => boundaries(child, inquiry)),
+    spanOf(rule?.period?.start, utcOffsetMinutes)?.from,
+    spanOf(rule?.period?.end, utcOffsetMinutes)?.until,
+    ...(rule?.provision ?? []).flatMap((child) => boundaries(child, utcOffsetMinutes)),
   ];
 }

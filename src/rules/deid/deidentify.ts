@@ -14,6 +14,7 @@ import { payloadPointer } from './payload.ts';
 import { policyVersion } from './policy-version.ts';
 import type { Policy } from './policy-version.ts';
 import type { DeidReason } from './reasons.ts';
+import { patientReference } from './references.ts';
 import { residue } from './residue.ts';
 import type { PatientFacts } from './sweep.ts';
 import { factsOf } from './sweep.ts';
@@ -95,11 +96,17 @@ export function transform(resource: Resource, context: DeidContext): Draft | Dei
   return transformer(context)(resource);
 }
 
-/** The transform for many resources of one patient. */
-function transformer(context: DeidContext): (resource: Resource) => Draft | DeidReason {
+/**
+ * The transform for many resources of one patient.
+ *
+ * @param context - The patient, the keys and what else is known.
+ * @returns `transform` for this context.
+ */
+export function transformer(context: DeidContext): (resource: Resource) => Draft | DeidReason {
   const tables = tablesWithout(context.narrow);
   const dates = dateRule(context);
-  return (resource) => transformOne(resource, { context, dates }, tables);
+  const self = { path: `Patient/${String(context.patient.id)}`, reference: patientReference(context) };
+  return (resource) => transformOne(resource, { context, dates, self }, tables);
 }
 
 /**

@@ -81,7 +81,7 @@ function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys
   // 365 does not divide 2^32; the bias is below 1e-7.
   const shiftDays = MIN_SHIFT_DAYS + (shift.readUInt32BE(0) % SHIFT_RANGE_DAYS);
   const timeMs = (shift.readUInt32BE(4) % DAY_MS) - DAY_MS / 2;
-  const memo = new Map<string, string>();
+  const memo = new Map<string, Map<string, string>>();
 
   return {
     version: key.version,
@@ -90,13 +90,14 @@ function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys
     shiftMs: shiftDays * DAY_MS + timeMs,
     shifted: new Map(),
     token(resourceType, id) {
-      const name = `${resourceType}/${id}`;
-      const known = memo.get(name);
+      let tokens = memo.get(resourceType);
+      const known = tokens?.get(id);
       if (known !== undefined) return known;
-      const token = `${tokenPrefix(resourceType)}_${spell(tokenMac(name))}`;
-      // One patient's records fit; a memo without an end would grow with them.
-      if (memo.size >= MEMO_SIZE) memo.clear();
-      memo.set(name, token);
+      const token = `${tokenPrefix(resourceType)}_${spell(tokenMac(`${resourceType}/${id}`))}`;
+      if (!tokens) memo.set(resourceType, (tokens = new Map<string, string>()));
+      // A memo without an end would grow with the records of the patient.
+      if (tokens.size >= MEMO_SIZE) tokens.clear();
+      tokens.set(id, token);
       return token;
     },
     digest: (canonical) => spell(digestMac(canonical)),

@@ -1,5 +1,5 @@
 /** What one run of the transform carries along. */
-import type { Patient } from '@medplum/fhirtypes';
+import type { Patient, Reference } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
@@ -32,5 +32,7 @@ export interface DeidContext {
 export interface Pass {
   readonly context: DeidContext;
   readonly dates: DateRule;
+  /** How the source names the patient, and how every copy does. */
+  readonly self: { readonly path: string; readonly reference: Reference<Patient> };
   refused?: DeidReason;
 }

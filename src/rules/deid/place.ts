@@ -49,10 +49,14 @@ export function placeOf(addresses: unknown): Place | undefined {
 function publicPlace(address: unknown): Place | undefined {
   if (typeof address !== 'object' || address === null) return undefined;
   const { state, postalCode, country } = address as Readonly<Record<string, unknown>>;
-  if (country !== undefined && !/^(?:USA?|United States(?: of America)?)$/i.test(String(country))) return undefined;
+  if (country !== undefined && !isHere(country)) return undefined;
   const known = typeof state === 'string' ? STATES.get(state.trim().toLowerCase()) : undefined;
   const zip = typeof postalCode === 'string' && /^\d{5}(?:-?\d{4})?$/.test(postalCode) ? zip3(postalCode) : undefined;
   return known || zip ? { ...(known && { state: known }), ...(zip && { postalCode: zip }), country: 'US' } : undefined;
+}
+
+function isHere(country: unknown): boolean {
+  return typeof country === 'string' && /^(?:USA?|United States(?: of America)?)$/i.test(country);
 }
 
 function zip3(postalCode: string): string {

@@ -1,11 +1,11 @@
 /** References: a conditional or logical reference in the token space, or nothing. */
 import type { Patient, Reference } from '@medplum/fhirtypes';
-import type { Pass } from './pass.ts';
+import type { DeidContext, Pass } from './pass.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** `Type/id`, perhaps of one version (FHIR R4 §2.3.0.1); the only form that names a resource of the source for certain. */
-const RELATIVE = /^([A-Z][A-Za-z]{2,40})\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
+/** What follows the type in `Type/id`, perhaps of one version (FHIR R4 §2.3.0.1): the form that names a resource of the source for certain. */
+const ID = /^[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 const URN_UUID = 'urn:uuid:';
 
 /**
@@ -35,11 +35,10 @@ export function clinicalReference(value: unknown, allowed: ReadonlySet<string>, 
 /**
  * The reference to the patient: conditional when the patient's copy exists or goes along, else logical.
  *
- * @param pass - The run.
+ * @param context - The patient and the keys.
  * @returns The reference.
  */
-export function patientReference(pass: Pass): Reference<Patient> {
-  const { systems, keys, replicated, patient } = pass.context;
+export function patientReference({ systems, keys, replicated, patient }: DeidContext): Reference<Patient> {
   return replicated.has(`Patient/${String(patient.id)}`)
     ? { reference: `Patient?identifier=${systems.patientToken}|${keys.patientToken}` }
     : { type: 'Patient', identifier: { system: systems.patientToken, value: keys.patientToken } };
@@ -49,20 +48,20 @@ export function patientReference(pass: Pass): Reference<Patient> {
  * Whom a subject names.
  *
  * @param value - The subject of the source resource.
- * @param patient - The patient whose data this is said to be.
+ * @param pass - The run, for the patient whose data this is said to be.
  * @returns `same`, `other` (another patient, or no patient), or `unknown` when it cannot be told.
  */
-export function subjectOf(value: unknown, patient: Patient): 'same' | 'other' | 'unknown' {
+export function subjectOf(value: unknown, { self, context }: Pass): 'same' | 'other' | 'unknown' {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'unknown';
   const { reference, identifier } = value as Fields;
+  if (reference === self.path) return 'same';
+  const { patient } = context;
   if (typeof reference === 'string') {
     if (reference.startsWith('#') || reference.includes('?')) return 'unknown';
     if (reference.startsWith(URN_UUID)) return reference.slice(URN_UUID.length) === patient.id ? 'same' : 'other';
     const version = reference.indexOf('/_history/');
     const path = version < 0 ? reference : reference.slice(0, version);
-    return path === `Patient/${String(patient.id)}` || path.endsWith(`/Patient/${String(patient.id)}`)
-      ? 'same'
-      : 'other';
+    return path === self.path || path.endsWith(`/${self.path}`) ? 'same' : 'other';
   }
   if (typeof identifier !== 'object' || identifier === null) return 'unknown';
   const { system, value: code } = identifier as Fields;
@@ -84,8 +83,10 @@ function targetOf(
     const id = reference.slice(URN_UUID.length);
     return type !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(id) ? { type, id } : undefined;
   }
-  const parts = RELATIVE.exec(reference);
-  const type = parts?.[1];
-  const id = parts?.[2];
-  return type !== undefined && id !== undefined && allowed.has(type) ? { type, id } : undefined;
+  const slash = reference.indexOf('/');
+  const type = reference.slice(0, slash);
+  const rest = reference.slice(slash + 1);
+  if (!allowed.has(type) || !ID.test(rest)) return undefined;
+  const version = rest.indexOf('/');
+  return { type, id: version < 0 ? rest : rest.slice(0, version) };
 }

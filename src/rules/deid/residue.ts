@@ -73,6 +73,27 @@ interface Scope extends Evidence {
 
 function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
   if (depth > MAX_DEPTH) return 'residue-element';
+  const { system, code } = object;
+  // The same codings come again and again; what was found clean of this patient's names is clean.
+  const isCoding = typeof system === 'string' && typeof code === 'string' && isPair(object);
+  if (!isCoding) return checkMembers(object, scope, depth);
+  let clean = scope.facts.clean.get(system);
+  if (clean?.has(code)) return undefined;
+  const hit = checkMembers(object, scope, depth);
+  if (hit) return hit;
+  if (!clean) scope.facts.clean.set(system, (clean = new Set()));
+  clean.add(code);
+  return undefined;
+}
+
+/** Whether there are two members and no more. */
+function isPair(object: Fields): boolean {
+  let members = 0;
+  for (const _ in object) if ((members += 1) > 2) return false;
+  return members === 2;
+}
+
+function checkMembers(object: Fields, scope: Scope, depth: number): Hit | undefined {
   for (const name of Object.keys(object)) {
     const hit = checkMember(name, object[name], object, scope, depth);
     if (hit) return hit;
@@ -216,11 +237,11 @@ function checkPlace(value: unknown, { source, profile, isPatient }: Scope): Hit 
   const isCoarse = /^[A-Z]{2}$/.test(String(state)) && country === 'US' && Object.keys(rest).length === 0;
   if (!isCoarse || (isPatient ? profile !== 'safe-harbor' : postalCode !== undefined)) return 'residue-element';
   if (postalCode === undefined || postalCode === '000') return undefined;
+  if (typeof postalCode !== 'string' || !/^\d{3}$/.test(postalCode) || SMALL_ZIP3.test(postalCode))
+    return 'residue-element';
   const { address } = source as { readonly address?: readonly { readonly postalCode?: unknown }[] };
-  const isOwn = address?.some((each) => String(each.postalCode).slice(0, 3) === postalCode);
-  return isOwn && /^\d{3}$/.test(String(postalCode)) && !SMALL_ZIP3.test(String(postalCode))
-    ? undefined
-    : 'residue-element';
+  const isOwn = address?.some((each) => typeof each.postalCode === 'string' && each.postalCode.startsWith(postalCode));
+  return isOwn ? undefined : 'residue-element';
 }
 
 const DAY = 86_400_000;
@@ -229,23 +250,30 @@ const DAY = 86_400_000;
  * Every day-precise date of a copy must be a date of the same element of the source, shifted. A date that slipped through unshifted is then
  * found even though it looks like any other; and a shifted date that happens to equal the birth date is not mistaken for it.
  */
-function checkDate(name: string, text: string, { profile, source, path, keys, facts }: Scope): Hit | undefined {
-  if (profile === 'safe-harbor') return 'residue-date';
+function checkDate(name: string, text: string, scope: Scope): Hit | undefined {
+  if (scope.profile === 'safe-harbor') return 'residue-date';
   if (text.length === 7) return undefined;
-  for (const origin of valuesAt(source as unknown as Fields, [...path, name])) {
-    if (facts.shifted.get(origin) === text) return undefined;
-    if (isShifted(origin, text, keys)) {
-      facts.shifted.set(origin, text);
-      return undefined;
-    }
-  }
-  return 'residue-date';
+  const { shifted } = scope.facts;
+  const isOwn = isAnyOrigin(name, scope, (origin) => {
+    if (shifted.get(origin) === text) return true;
+    if (!isShifted(origin, text, scope.keys)) return false;
+    shifted.set(origin, text);
+    return true;
+  });
+  return isOwn ? undefined : 'residue-date';
+}
+
+function isAnyOrigin(name: string, { source, path }: Scope, test: (origin: string) => boolean): boolean {
+  path.push(name);
+  const isFound = isAnyAt(source, path, 0, test);
+  path.pop();
+  return isFound;
 }
 
 /** A year of the same element, or one to which it can have been shifted. */
-function checkYear(name: string, text: string, { profile, source, path }: Scope): Hit | undefined {
-  const most = profile === 'safe-harbor' ? 0 : 2;
-  const isOwn = valuesAt(source as unknown as Fields, [...path, name]).some((origin) => {
+function checkYear(name: string, text: string, scope: Scope): Hit | undefined {
+  const most = scope.profile === 'safe-harbor' ? 0 : 2;
+  const isOwn = isAnyOrigin(name, scope, (origin) => {
     const gap = Number(text) - Number(origin.slice(0, 4));
     return gap >= 0 && gap <= most;
   });
@@ -259,17 +287,10 @@ function isShifted(origin: string, text: string, { shiftDays, shiftMs }: Patient
   return origin.length > 10 && (shifted === time || shifted - (((shifted % 1000) + 1000) % 1000) === time);
 }
 
-/** Every string of the source at a path, in whatever item of the lists on the way. */
-function valuesAt(source: Fields, path: readonly string[]): string[] {
-  let found: unknown[] = [source];
-  for (const name of path) {
-    const next: unknown[] = [];
-    for (const each of found) {
-      const value = typeof each === 'object' && each !== null ? (each as Fields)[name] : undefined;
-      if (Array.isArray(value)) for (const item of value) next.push(item);
-      else next.push(value);
-    }
-    found = next;
-  }
-  return found.filter((each) => typeof each === 'string');
+/** Whether a string of the source at a path, in whatever item of the lists on the way, passes a test. Lists in lists are no FHIR. */
+function isAnyAt(node: unknown, path: readonly string[], at: number, test: (origin: string) => boolean): boolean {
+  if (Array.isArray(node)) return node.some((each) => !Array.isArray(each) && isAnyAt(each, path, at, test));
+  if (at === path.length) return typeof node === 'string' && test(node);
+  if (typeof node !== 'object' || node === null) return false;
+  return isAnyAt((node as Fields)[path[at] as string], path, at + 1, test);
 }

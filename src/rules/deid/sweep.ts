@@ -11,6 +11,8 @@ export interface PatientFacts {
   readonly spelt: readonly string[];
   /** Dates of the source and what they were found to have become; the events of a visit share a few. A memo of the caller's. */
   readonly shifted: Map<string, string>;
+  /** Codings that were found clean, by system. The same kind of memo; its size is that of the vocabulary of one patient's record. */
+  readonly clean: Map<string, Set<string>>;
 }
 
 /** Properties of a Patient that say what a value is, not whose. */
@@ -74,6 +76,7 @@ export function factsOf(patient: Patient): PatientFacts {
     values,
     spelt: [...values].filter((value) => /^[bcdfghjkmpqrtvwx]+$/.test(value)),
     shifted: new Map(),
+    clean: new Map(),
   };
 }
 

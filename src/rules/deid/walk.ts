@@ -4,7 +4,7 @@ import { masked, publicCoding, publicConcept } from './codings.ts';
 import { shiftDate, shiftPeriod } from './dates.ts';
 import type { Pass } from './pass.ts';
 import { publicNumber, publicQuantity, publicRange, publicRatio } from './quantities.ts';
-import { clinicalReference, patientReference, subjectOf } from './references.ts';
+import { clinicalReference, subjectOf } from './references.ts';
 import type { Rule, Table } from './tables.ts';
 import { publicTiming } from './timing.ts';
 
@@ -154,8 +154,8 @@ function period(value: Fields, pass: Pass): Fields | undefined {
 }
 
 function subject(value: unknown, pass: Pass): unknown {
-  const who = subjectOf(value, pass.context.patient);
-  if (who === 'same') return patientReference(pass);
+  const who = subjectOf(value, pass);
+  if (who === 'same') return { ...pass.self.reference };
   pass.refused = who === 'other' ? 'wrong-patient' : 'no-subject';
   return undefined;
 }

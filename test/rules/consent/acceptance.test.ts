@@ -1,4 +1,4 @@
-/** The decision cases of design/consent.md, which lie beside the repository and not in it. */
+/** A file of decision cases that lies beside the repository and not in it: others wrote it, so that we do not judge ourselves. */
 import type { Consent } from '@medplum/fhirtypes';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ interface Case {
 const file = new URL('../../../../shared/design/consent-cases.json', import.meta.url);
 const { dataClass: dataClassSystem } = systemsOf(DEFAULT_NAMESPACE);
 
-describe('acceptance cases of design/consent.md', () => {
+describe('acceptance cases', () => {
   if (!existsSync(file)) {
     test.skip('skipped: ../shared/design/consent-cases.json is not there; own cases below cover the same rules', () => {});
     return;

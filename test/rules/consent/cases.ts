@@ -146,6 +146,8 @@ export const RULES: Record<string, Row[]> = {
     ['halves of two Consents do not add up', [permits({ class: [ofType('Observation')], code: [loinc('1-1')] }), other(permits({ class: [ofType('Encounter')], code: [loinc('2339-0')] }))], {}, 'no-consent code'],
   ],
   '10 nesting': [
+    ['a deny in a permit of which it is unknown whether it applies', [permits({}), other(permits({ securityLabel: [confidentiality('V')], dataPeriod: { start: '2000' }, provision: [deny] }))], { resource: resource({ resourceType: 'Observation', id: 'o', code: loinc('1-1'), subject: { reference: 'Patient/1' }, meta: { security: [confidentiality('L')] } }) }, NO],
+    ['the same of a Patient, whose date is no condition', [permits({}), other(permits({ actor: [actor('IRCP', 'Organization/A')], dataPeriod: { start: '2000' }, provision: [deny] }))], { resource: resource({ resourceType: 'Patient', id: '1' }) }, NO],
     ['of two exceptions one holds a deny', aConsent({ ...deny, provision: [permit, { ...permit, provision: [deny] }] }), {}, NO],
     ['an additive permit is not reached by another actor', permits({ securityLabel: [confidentiality('N')], provision: [{ type: 'permit', securityLabel: [confidentiality('R')], actor: [actor('IRCP', 'Practitioner/9')] }] }), { actor: ['Practitioner/8'], resource: labelled(confidentiality('R')) }, 'no-consent securityLabel'],
     ['an additive permit keeps the period of its parent', permits({ period: { end: '2024-05' }, securityLabel: [confidentiality('N')], provision: [{ type: 'permit', securityLabel: [confidentiality('R')] }] }), { resource: labelled(confidentiality('R')) }, 'no-consent period'],

@@ -26,8 +26,8 @@ async function faulty(fault?: Fault): Promise<typeof Evaluate> {
     plugins: [
       {
         name: 'fault',
-        setup({ onLoad }) {
-          onLoad({ filter: /rules\/consent\/[\w-]+\.ts$/ }, ({ path }) => {
+        setup(builder) {
+          builder.onLoad({ filter: /rules\/consent\/[\w-]+\.ts$/ }, ({ path }) => {
             const contents = readFileSync(path, 'utf8');
             return { contents: basename(path) === fault?.file ? plant(contents, fault) : contents, loader: 'ts' };
           });

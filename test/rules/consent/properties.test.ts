@@ -1,4 +1,4 @@
-/** What holds for all Consents and requests (design/consent.md §2.3): a gate that breaks one of these can be talked into sharing. */
+/** What holds for all Consents and requests (docs/consent.md): a gate that breaks one of these can be talked into sharing. */
 import type { Coding, Consent, ConsentProvision, Observation } from '@medplum/fhirtypes';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { hkdfExpand, hkdfExtract } from '../../../src/rules/deid/hkdf.ts';
+import { macOf } from '../../../src/rules/deid/hmac.ts';
 import { checkKey } from '../../../src/config/key.ts';
 import { patientKeys } from '../../../src/rules/deid/keys.ts';
 import { KEY } from './support.ts';
@@ -9,6 +10,14 @@ it('derives as RFC 5869 says (node:crypto agrees)', () => {
   const ours = hkdfExpand(hkdfExtract('salt', 'input'), 'info').toString('hex');
   expect(ours).toBe(Buffer.from(hkdfSync('sha256', 'input', 'salt', 'info', 32)).toString('hex'));
   expect(ours).not.toBe(createHmac('sha256', 'input').update('info').digest('hex'));
+});
+
+it('computes HMAC-SHA256 as node:crypto does', () => {
+  const key = 'f0'.repeat(32);
+  const mac = macOf(key);
+  for (const text of ['', 'Encounter/a', 'ü€😀', 'x'.repeat(1000)])
+    expect(mac(text)).toBe(createHmac('sha256', key).update(text).digest('hex'));
+  expect(mac('Encounter/a')).toBe(macOf(key)('Encounter/a'));
 });
 
 describe('a key', () => {

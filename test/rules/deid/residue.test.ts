@@ -244,3 +244,46 @@ it('learns names from extensions and relatives, and folds accents', () => {
   );
   expect(['PENA', 'peña', 'zubrowka', 'Schamberger'].map((each) => sweep(each, own))).toEqual([true, true, true, true]);
 });
+
+/** Said here again, name by name: whichever name is struck off the list, a line fails. */
+describe('never lets an element pass that is called', () => {
+  const names =
+    'id display div telecom photo contact contained note modifierExtension line city district state postalCode valueString valueUri valueUrl ' +
+    'valueBase64Binary valueAttachment comment description title data url patientInstruction conclusion presentedForm version versionId lastUpdated ' +
+    'source author project account compartment implicitRules userSelected timeOfDay dayOfWeek valueTime link generalPractitioner managingOrganization ' +
+    'performer individual serviceProvider recorder asserter requester custodian authenticator location manufacturer careTeam onBehalfOf onsetString ' +
+    'abatementString performedString occurrenceString scheduledString authorString lotNumber series documentType progress requisition groupIdentifier ' +
+    'masterIdentifier alias position securityLabel expirationDate hash instantiatesUri instantiatesCanonical text name';
+  it.each(names.split(' '))('%s', (name) => {
+    expect(check({ ...draftOf(), [name]: true })).toBe('residue-element');
+    expect(check({ ...draftOf(), category: [{ [name]: true }] })).toBe('residue-element');
+  });
+});
+
+it('takes a type of a record for a code, and the type of a reference for a resource type', () => {
+  expect(check({ ...draftOf(), type: 'allergy' })).toBeUndefined();
+  const reference = { identifier: { system: SYSTEMS.resourceToken, value: keys.token('Condition', 'c') } };
+  expect(check({ ...draftOf(), reasonReference: { ...reference, type: 'Condition' } })).toBeUndefined();
+  expect(check({ ...draftOf(), reasonReference: { ...reference, type: 'allergy' } })).toBe('residue-shape');
+});
+
+it('finds a date of another element of the source, and a year that was not shifted so', () => {
+  const source = { ...anObservation(), issued: '2015-01-01T00:00:00Z' };
+  const { issued } = transform(source, aContext()) as { issued?: string };
+  expect(check({ ...draftOf(source), effectiveDateTime: issued }, source)).toBe('residue-date');
+  expect(check({ ...draftOf(), effectiveDateTime: '2013' })).toBe('residue-date');
+  expect(check({ ...draftOf(), effectiveDateTime: '2020' })).toBeUndefined();
+});
+
+it('asks for a name anew in each system, however often a code was found clean', () => {
+  const own = factsOf(aPatient());
+  const judged = (system: string, code: string): unknown =>
+    residue(
+      { ...draftOf(), category: [{ coding: [{ system, code }] }] },
+      { keys, systems: SYSTEMS, ...POLICY, facts: own, source: anObservation() }
+    );
+  expect(judged(LOINC, '999418877')).toBe('residue-sweep');
+  expect(judged(LOINC, '8302-2')).toBeUndefined();
+  expect(judged(LOINC, '8302-2')).toBeUndefined();
+  expect(judged('http://private.example', '8302-2')).toBe('residue-shape');
+});
