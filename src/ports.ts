@@ -204,6 +204,7 @@ export type LogEvent =
   | 'change-synced'
   | 'page-synced'
   | 'patient-synced'
+  | 'consent-ambiguous'
   | 'sweep-finished'
   | 'sync-is-off'
   | 'input-ignored'

@@ -181,31 +181,36 @@ export interface Held {
  * @param patientId - A patient of the source.
  * @returns What the replica holds of them, found by the token that the link tells.
  */
-export async function held({ source, replica }: Ground, patientId: string): Promise<Held> {
+export async function held(ground: Ground, patientId: string): Promise<Held> {
+  const copies = await copiesOf(ground, patientId);
+  const of = (type: string): Resource[] => copies.filter(({ resourceType }) => resourceType === type);
+  const observations = of('Observation') as Observation[];
+  return {
+    Patient: of('Patient').length,
+    Encounter: of('Encounter').length,
+    Observation: observations.length,
+    values: observations.map(({ valueQuantity }) => valueQuantity?.value).sort(),
+  };
+}
+
+/** @returns The copies of a patient, children first. */
+export async function copiesOf({ source, replica }: Ground, patientId: string): Promise<Resource[]> {
   const { patientToken, control } = systemsOf();
   const links = await source.get<Bundle>(
     `Basic?code=${encodeURIComponent(`${control}|patient-link`)}&subject=Patient/${patientId}`
   );
-  const token = (links.entry?.[0]?.resource as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]
-    ?.value;
-  const found = token
-    ? await replica.get<Bundle>(`Patient?identifier=${encodeURIComponent(`${patientToken}|${token}`)}`)
-    : undefined;
-  const ids = (found?.entry ?? []).flatMap(({ resource }) => resource?.id ?? []);
-  const of = async (type: string): Promise<Resource[]> =>
-    ids.length === 0
-      ? []
-      : (
-          (await replica.get<Bundle>(`${type}?subject=${ids.map((id) => `Patient/${id}`).join(',')}&_count=1000`))
-            .entry ?? []
-        ).flatMap(({ resource }) => resource ?? []);
-  const observations = (await of('Observation')) as Observation[];
-  return {
-    Patient: ids.length,
-    Encounter: (await of('Encounter')).length,
-    Observation: observations.length,
-    values: observations.map(({ valueQuantity }) => valueQuantity?.value).sort(),
-  };
+  const link = links.entry?.[0]?.resource as { identifier?: { value?: string }[] } | undefined;
+  const token = link?.identifier?.[0]?.value;
+  if (!token) {
+    return [];
+  }
+  const resourcesOf = async (search: string): Promise<Resource[]> =>
+    ((await replica.get<Bundle>(search)).entry ?? []).flatMap(({ resource }) => resource ?? []);
+  const patients = await resourcesOf(`Patient?identifier=${encodeURIComponent(`${patientToken}|${token}`)}`);
+  const subjects = patients.map(({ id }) => `Patient/${id}`).join(',');
+  const children = async (type: string): Promise<Resource[]> =>
+    patients.length > 0 ? resourcesOf(`${type}?subject=${subjects}&_count=1000`) : [];
+  return [...(await children('Observation')), ...(await children('Encounter')), ...patients];
 }
 
 /** @returns Whether the replica holds these numbers of the patient's copies. */

@@ -3,6 +3,7 @@ import type { BotEvent, MedplumClient } from '@medplum/core';
 import { patientOfConsent } from '../flows/sync/sweep.io.ts';
 import { syncConsent } from '../flows/sync/consent.io.ts';
 import { NOTHING } from '../observability/tally.ts';
+import { lint } from '../rules/consent/lint.ts';
 import { run } from './wire.ts';
 
 /**
@@ -17,6 +18,9 @@ export async function handler(medplum: MedplumClient, event: BotEvent): Promise<
     if (!patientId) {
       deps.log('info', 'input-ignored', { reason: consent ? 'no-patient' : 'not-a-change' });
       return NOTHING;
+    }
+    for (const { code } of consent?.resourceType === 'Consent' ? lint([consent]) : []) {
+      deps.log('warn', 'consent-ambiguous', { reason: code });
     }
     return syncConsent(deps, patientId, `Consent/${consent?.id}`);
   });

@@ -146,6 +146,15 @@ describe('what changes by itself', () => {
   });
 });
 
+test('a Consent that says something ambiguous is warned of, by code', async () => {
+  world = await createWorld();
+  const { patient } = await admit(world);
+  const given = consentToShare(`Patient/${patient.id}`);
+  await world.sandbox.source.repo.createResource<Consent>({ ...given, provision: { purpose: given.provision?.purpose ?? [] } });
+  await world.settle();
+  expect(world.sandbox.source.botRuns.at(-1)?.output).toContain('"event":"consent-ambiguous"');
+});
+
 test('a patient who was merged into another leaves the replica', async () => {
   world = await createWorld();
   const { patient } = await admit(world, 'Doe');

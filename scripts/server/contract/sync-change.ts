@@ -4,7 +4,7 @@ import type { WithId } from '@medplum/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemsOf } from '../../../src/fhir/systems.ts';
 import { consentToShare } from '../../story/consent.ts';
-import { admit, ALL, consent, eventually, execute, held, holds, must, NONE, observation, unheard } from '../ground.ts';
+import { admit, ALL, consent, copiesOf, eventually, execute, held, holds, must, NONE, observation } from '../ground.ts';
 import type { Check } from '../ground.ts';
 
 const BURST = 20;
@@ -65,7 +65,12 @@ export const SYNC_CHANGE: readonly Check[] = [
     promise: 'a record that comes first brings its parents along',
     async prove(ground) {
       const admitted = await admit(ground);
-      await unheard(ground, ['Consent'], () => consent(ground, admitted));
+      await consent(ground, admitted);
+      await holds(ground, admitted, ALL);
+      // Somebody has cleared the replica: the next record finds neither Patient nor Encounter there.
+      for (const { resourceType, id } of await copiesOf(ground, admitted.patient.id)) {
+        await ground.replica.send('DELETE', `${resourceType}/${id}`);
+      }
       await holds(ground, admitted, NONE);
       await ground.source.send('POST', 'Observation', observation(admitted.patient.id, admitted.encounter.id, 64));
       // Its siblings may come along with the Encounter, or wait for the sweep.

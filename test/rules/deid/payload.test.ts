@@ -14,7 +14,7 @@ const pointer = { url, valueUri: `${SYSTEMS.namespace}/payload/${patientToken}` 
 
 describe('a copy whose original is kept', () => {
   test('says so by a URI that its token gives', () => {
-    expect((copyOf(aPatient(), context) as Patient).extension).toEqual([pointer]);
+    expect(copyOf<Patient>(aPatient(), context).extension).toEqual([pointer]);
   });
 
   test.each([anEncounter(), anObservation()])('$resourceType, under its own token', (resource) => {
