@@ -4,12 +4,13 @@ import { Refusal } from './deploy/server.ts';
 import { decide } from './consent/decide.ts';
 import { grant } from './consent/grant.ts';
 import { lint } from './consent/lint.ts';
+import { proof } from './consent/proof.ts';
 import { revoke } from './consent/revoke.ts';
 import { show } from './consent/show.ts';
 import { OPTIONS, USAGE } from './consent/usage.ts';
 import type { Command } from './consent/usage.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { decide, lint, grant, revoke, show };
+const COMMANDS: Readonly<Record<string, Command>> = { decide, lint, grant, revoke, show, proof };
 
 async function consent(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArgs(args, OPTIONS, USAGE);

@@ -11,6 +11,7 @@ export const OPTIONS = {
   purpose: { type: 'string' },
   actor: { type: 'string', multiple: true },
   namespace: { type: 'string' },
+  page: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig;
@@ -26,6 +27,7 @@ export interface Values {
   readonly purpose?: string;
   readonly actor?: readonly string[];
   readonly namespace?: string;
+  readonly page?: string;
   readonly json?: boolean;
   readonly help?: boolean;
 }
@@ -42,6 +44,8 @@ export const USAGE = `npm run consent -- <command>
          [--classes A,B] [--until DATE] [--purpose CARE] [--actor REFERENCE]
   revoke PATIENT           takes back everything that was granted, or with --class A,B only these classes
   show PATIENT             the Consents of a patient, and what they permit, class by class
+  proof TOKEN [--page FILE]
+                           for an auditor: what was shared under which Consent and what was erased, as JSON or as a page
 
 PATIENT is Patient/<id>, an id, or an identifier (system|value, or a value that only one patient has). All but decide and lint --file
 read MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and MEDPLUM_CLIENT_SECRET of the source; nothing is ever sent to the replica.`;

@@ -23,7 +23,7 @@ describe('forms of input', () => {
     ['an array of Bundles', JSON.stringify([{ resourceType: 'Bundle', type: 'batch', entry }])],
     ['NDJSON', ndjson(...all)],
     ['NDJSON of Windows', ndjson(...all).replaceAll('\n', '\r\n')],
-    ['NDJSON with a byte order mark and blank lines', `\uFEFF\n${ndjson(...all).replaceAll('\n', '\n\n')}\n\n`],
+    ['NDJSON with a byte order mark and blank lines', `\uFEFF${ndjson(...all).replaceAll('\n', '\n\n')}\n\n`],
     ['NDJSON of Bundles', ndjson(...entry.map((each) => ({ resourceType: 'Bundle', type: 'batch', entry: [each] })))],
   ])('%s gives the same lines as an array', async (_form, text) => {
     const { lines } = await preview([text], {}, 7);

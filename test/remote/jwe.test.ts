@@ -1,6 +1,7 @@
 /** Our JWEs against `jose`, which reads what we write and writes what we read; and everything that must not open. */
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { encrypt } from '../../src/remote/aead.io.ts';
 import { contentKey, payloadVault } from '../../src/remote/jwe.io.ts';
 
 const SECRET = '6c1f0b7a94e2d358c05be8f1a7d4923065fe1cbb87a9d240e3c69f517b8ad204';
@@ -80,6 +81,21 @@ describe('what does not open', () => {
   ])('a header with %j', (change) => {
     const header = { ...decodeProtectedHeader(jwe), ...change };
     const forged = parts.with(0, Buffer.from(JSON.stringify(header)).toString('base64url')).join('.');
+    expect(vault.open(forged, LABEL)).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['another record', { token: 'pt_xwvtrqpmkjhgfdcbxwvtrqpmkjhgfdcb' }],
+    ['another version', { ver: 'v-2' }],
+    ['another algorithm', { alg: 'A256GCMKW' }],
+    ['another encryption', { enc: 'A192GCM' }],
+    ['an extension that must be understood', { crit: ['exp'], exp: 1 }],
+    ['an unknown key', { kid: 'payload-9' }],
+  ])('a header that says %s, though whoever wrote it had the key', (_name, change) => {
+    const header = { ...decodeProtectedHeader(jwe), ...change };
+    const head = Buffer.from(JSON.stringify(header)).toString('base64url');
+    const { iv, text, tag } = encrypt(contentKey(SECRET, LABEL.token), TEXT, head);
+    const forged = [head, '', ...[iv, text, tag].map((part) => part.toString('base64url'))].join('.');
     expect(vault.open(forged, LABEL)).toBeUndefined();
   });
 

@@ -1,5 +1,5 @@
 /** The commands people type, as processes, against a source: grant, show, explain, narrow, revoke, lint. */
-import type { Consent, Patient } from '@medplum/fhirtypes';
+import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -176,4 +176,25 @@ test('decide answers each case with one line, and does not read what is expected
     { name: 'b', decision: 'deny', reason: 'uninterpretable', path: null, validUntil: null },
   ]);
   expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('case b could not be read') });
+});
+
+describe('the proof for an auditor', () => {
+  test('tells what was shared and erased, and nothing of the patient', async () => {
+    const link = (await all<Basic>(world.sandbox, 'Basic', 'source')).find(
+      ({ subject }) => subject?.reference === `Patient/${person.patient.id}`
+    );
+    const { code, out } = await run('consent', 'proof', link?.identifier?.[0]?.value ?? '');
+    expect(code).toBe(0);
+    const proof = JSON.parse(out) as { shared: number; erased: number; consents: unknown[]; runs: { found: number }[] };
+    expect(proof.shared).toBeGreaterThan(0);
+    expect(proof.consents.length).toBeGreaterThan(0);
+    expect(proof.runs.every(({ found }) => found === 0)).toBe(true);
+    expect([person.patient.id, 'Janeway', 'MRN-', '1971'].filter((part) => out.includes(part))).toEqual([]);
+  });
+
+  test('of a token that is nobody’s says so', async () => {
+    const { code, err } = await run('consent', 'proof', 'pt_nobody');
+    expect(code).toBe(1);
+    expect(err).toContain('nobody was ever known as pt_nobody');
+  });
 });

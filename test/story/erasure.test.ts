@@ -150,7 +150,10 @@ test('a Consent that says something ambiguous is warned of, by code', async () =
   world = await createWorld();
   const { patient } = await admit(world);
   const given = consentToShare(`Patient/${patient.id}`);
-  await world.sandbox.source.repo.createResource<Consent>({ ...given, provision: { purpose: given.provision?.purpose ?? [] } });
+  await world.sandbox.source.repo.createResource<Consent>({
+    ...given,
+    provision: { purpose: given.provision?.purpose ?? [] },
+  });
   await world.settle();
   expect(world.sandbox.source.botRuns.at(-1)?.output).toContain('"event":"consent-ambiguous"');
 });

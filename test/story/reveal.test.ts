@@ -206,6 +206,17 @@ describe('the original', () => {
     expect([answer.status, reasonOf(answer)]).toEqual([400, 'no-payload']);
   });
 
+  test('is not kept for a patient whose Consent wants no way back from the copy', async () => {
+    const category = [
+      { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentcategorycodes', code: 'rsdid' }] },
+    ];
+    await source().repo.updateResource<Consent>({ ...given, category: [...given.category, ...category] });
+    await world.settle();
+    expect(await all<Patient>(world.sandbox, 'Patient', 'replica')).toMatchObject([{ resourceType: 'Patient' }]);
+    expect((await all<Patient>(world.sandbox, 'Patient', 'replica'))[0]?.extension).toBeUndefined();
+    expect(await binaries()).toEqual([]);
+  });
+
   test('goes when the Patient is deleted', async () => {
     await source().repo.deleteResource('Patient', patient.id);
     await world.settle();
@@ -349,7 +360,8 @@ describe('reveal', () => {
     await addSettings({ PAYLOAD_KEY: NEXT_KEY, PAYLOAD_KEY_VERSION: '2', PAYLOAD_KEY_PREVIOUS: PAYLOAD_KEY });
     expect((await ask(who, await request())).status).toBe(200);
     const [before] = await binaries();
-    await source().repo.updateResource<Patient>({ ...patient, gender: 'other' });
+    // The Patient has not changed; something else makes the bots look.
+    await source().repo.updateResource<Consent>({ ...given, dateTime: '2020-01-01' });
     await world.settle();
     const [after] = await binaries();
     expect(after?.id).not.toBe(before?.id);
