@@ -85,8 +85,12 @@ test.each([
 });
 
 test('credentials for erasure are all or none', () => {
-  expect(problems({ ...GOOD, ERASER_CLIENT_ID: 'x' })).toEqual(['ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together']);
-  expect(load(secrets({ ...GOOD, ERASER_CLIENT_ID: 'x', ERASER_CLIENT_SECRET: 'y' }))).toMatchObject({ config: { eraser: { clientId: 'x' } } });
+  expect(problems({ ...GOOD, ERASER_CLIENT_ID: 'x' })).toEqual([
+    'ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together',
+  ]);
+  expect(load(secrets({ ...GOOD, ERASER_CLIENT_ID: 'x', ERASER_CLIENT_SECRET: 'y' }))).toMatchObject({
+    config: { eraser: { clientId: 'x' } },
+  });
   expect(load(secrets(GOOD))).toMatchObject({ config: { eraser: undefined } });
 });
 
