@@ -207,6 +207,7 @@ async function settingsFor(base: string, replica: Made): Promise<Record<string, 
     REPLICA_CLIENT_SECRET: client.secret,
     REPLICA_PROJECT_ID: replica.projectId,
     PSEUDONYM_KEY: randomBytes(32).toString('hex'),
+    PAYLOAD_KEY: randomBytes(32).toString('hex'),
   };
 }
 
