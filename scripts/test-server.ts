@@ -212,6 +212,8 @@ async function settingsFor(base: string, replica: Made): Promise<Record<string, 
     REPLICA_PROJECT_ID: replica.projectId,
     PSEUDONYM_KEY: randomBytes(32).toString('hex'),
     PAYLOAD_KEY: randomBytes(32).toString('hex'),
+    ERASER_CLIENT_ID: replica.admin.id,
+    ERASER_CLIENT_SECRET: replica.admin.secret,
   };
 }
 
