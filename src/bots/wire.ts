@@ -22,8 +22,9 @@ import type { Trigger } from './trigger.ts';
 
 export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal';
 
-/** What is left of a bot's time when it stops beginning new items. */
-const MARGIN_MS = 8000;
+/** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
+const MARGIN_MS = 10_000;
+const LAST_ANSWER_MS = 2000;
 
 const chance: Random = { unit: () => Math.random(), uuid: () => randomUUID() };
 
@@ -59,7 +60,8 @@ export async function run<T>(
       log('info', 'sync-is-off', { bot: name });
       return { off: true };
     }
-    const parts = { clock: systemClock, random: chance, deadlineAt: systemClock.now() + timeoutMsOf(name) - MARGIN_MS };
+    const endsAt = systemClock.now() + timeoutMsOf(name);
+    const parts = { clock: systemClock, random: chance, deadlineAt: endsAt - LAST_ANSWER_MS };
     const { source, cache } = carryToken(sourceClient(medplum, parts), config, systemClock);
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
@@ -76,7 +78,7 @@ export async function run<T>(
         log,
         correlationId,
         bot,
-        deadlineAt: parts.deadlineAt,
+        deadlineAt: endsAt - MARGIN_MS,
       },
       triggerOf(event.input)
     );

@@ -106,6 +106,22 @@ test('a sweep goes on from where it was: old rows are not read again', async () 
   expect(await world.sweep()).toMatchObject({ body: { unchanged: 3 } });
 });
 
+test('a sweep whose time runs out stops between patients, says so, and the next one goes on', async () => {
+  loseEverything();
+  for (const name of ['Doe', 'Roe', 'Poe']) {
+    await consent(world, (await admit(world, name)).patient);
+  }
+  const stop = world.sandbox.replica.onRequest(() => {
+    stop();
+    // The sweep has 240 s: past the moment when it begins nothing new, before the one when it waits for nothing more.
+    void world.sandbox.clock.advance(234_000);
+  });
+  expect(await world.sweep()).toMatchObject({ status: 200, body: { isComplete: false } });
+  expect((await copies(world))['Patient']).toBeLessThan(3);
+  expect(await world.sweep()).toMatchObject({ status: 200, body: { isComplete: true } });
+  expect(await held(world)).toEqual(await expected(world));
+});
+
 describe('when the replica is not there', () => {
   test('a change fails with a clear code, is in the trail, and the next sweep brings it', async () => {
     const { patient, pulse } = await admit(world);

@@ -36,7 +36,9 @@ export async function sweep(deps: Deps): Promise<Swept> {
   let total = NOTHING;
   let isComplete = true;
 
-  total = add(total, await repairDue(deps, seen));
+  const due = await repairDue(deps, seen);
+  total = add(total, due.tally);
+  isComplete = due.isDone;
   const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [
     { type, isDeleted: false },
     { type, isDeleted: true },
@@ -47,11 +49,16 @@ export async function sweep(deps: Deps): Promise<Swept> {
     while (url && isComplete) {
       const page = await source.search(url);
       const rows = (page.entry ?? []).flatMap(({ resource }) => resource ?? []);
-      total = add(total, await repair(deps, isDeleted ? await lastVersions(deps, rows) : rows, seen));
+      const repaired = await repair(deps, isDeleted ? await lastVersions(deps, rows) : rows, seen);
+      total = add(total, repaired.tally);
+      isComplete = repaired.isDone;
+      if (!isComplete) {
+        // What of the page is equal by now costs the next run next to nothing.
+        break;
+      }
       url = page.link?.find(({ relation }) => relation === 'next')?.url;
       // A feed that was read to its end is covered up to the start of this run, one that was not up to its last row.
       watermarks[name] = (url ? rows.at(-1)?.meta?.lastUpdated : startedAt) ?? startedAt;
-      isComplete = clock.now() < deps.deadlineAt;
       if (url) {
         await source.save(checkpointOf(config.systems, watermarks));
       }
@@ -67,48 +74,74 @@ export async function sweep(deps: Deps): Promise<Swept> {
   return { ...total, isComplete };
 }
 
-/** Patients whose Consents begin or end about now, or who have to be looked at a second time. */
-async function repairDue(deps: Deps, seen: Set<string>): Promise<Tally> {
-  let total = NOTHING;
-  const due = await deps.source.search(dueSearch(deps.config.systems, deps.clock.now()));
-  for (const { resource } of due.entry ?? []) {
-    const patientId = patientIn((resource as Task | undefined)?.for);
-    if (patientId && !seen.has(patientId)) {
-      seen.add(patientId);
-      total = add(total, await tolerant(() => syncPatient(deps, patientId, true)));
+/** What was repaired, and whether there was time for all of it. */
+interface Repaired {
+  readonly tally: Tally;
+  readonly isDone: boolean;
+}
+
+/** Does one piece of work after the other while there is time: a run stops between them, never in one. */
+async function inTime(deps: Deps, works: Iterable<() => Promise<Tally>>): Promise<Repaired> {
+  let tally = NOTHING;
+  for (const work of works) {
+    if (deps.clock.now() >= deps.deadlineAt) {
+      return { tally, isDone: false };
     }
+    tally = add(tally, await tolerant(work));
   }
-  return total;
+  return { tally, isDone: true };
+}
+
+/** Patients whose Consents begin or end about now, or who have to be looked at a second time. */
+async function repairDue(deps: Deps, seen: Set<string>): Promise<Repaired> {
+  const due = await deps.source.search(dueSearch(deps.config.systems, deps.clock.now()));
+  const patients = new Set(
+    (due.entry ?? []).flatMap(({ resource }) => patientIn((resource as Task | undefined)?.for) ?? [])
+  );
+  return inTime(
+    deps,
+    [...patients].map((patientId) => async (): Promise<Tally> => {
+      seen.add(patientId);
+      return syncPatient(deps, patientId, true);
+    })
+  );
 }
 
 /** `seen` are the patients of whom this run has already looked at everything: other feeds name them again. */
-async function repair(deps: Deps, rows: readonly Resource[], seen: Set<string>): Promise<Tally> {
-  let total = NOTHING;
-  for (const [patientId, hints] of workOf(rows)) {
-    if (seen.has(patientId)) {
-      continue;
-    }
-    if (hints === 'everything') {
-      seen.add(patientId);
-      total = add(total, await tolerant(() => syncPatient(deps, patientId)));
-      continue;
-    }
-    for (let from = 0; from < hints.length; from += PAGE_SIZE) {
-      total = add(total, await tolerant(() => syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE))));
-    }
-  }
-  return total;
+async function repair(deps: Deps, rows: readonly Resource[], seen: Set<string>): Promise<Repaired> {
+  const works = [...workOf(rows)]
+    .filter(([patientId]) => !seen.has(patientId))
+    .flatMap(([patientId, hints]): (() => Promise<Tally>)[] => {
+      if (hints === 'everything') {
+        return [
+          async (): Promise<Tally> => {
+            seen.add(patientId);
+            return syncPatient(deps, patientId);
+          },
+        ];
+      }
+      const pages = Array.from({ length: Math.ceil(hints.length / PAGE_SIZE) }, (_, page) => page * PAGE_SIZE);
+      return pages.map((from) => async () => syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE)));
+    });
+  return inTime(deps, works);
 }
 
-/** One patient whose record will not settle must not keep all others from being repaired. */
+/**
+ * One patient whose record will not settle must not keep all others from being repaired; one for whom there was no time left has a
+ * timer by now, and is the first of the next run.
+ */
 async function tolerant(work: () => Promise<Tally>): Promise<Tally> {
   try {
     return await work();
   } catch (error) {
-    if (faultCodeOf(error) !== 'contention') {
-      throw error;
+    switch (faultCodeOf(error)) {
+      case 'contention':
+        return { ...NOTHING, failed: 1, reasons: { contention: 1 } };
+      case 'deadline':
+        return NOTHING;
+      default:
+        throw error;
     }
-    return { ...NOTHING, failed: 1, reasons: { contention: 1 } };
   }
 }
 
