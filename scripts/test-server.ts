@@ -12,6 +12,7 @@ import type { Finding } from './doctor/finding.ts';
 import { npmRun } from './server/command.ts';
 import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
+import { ADMIN } from './server/contract/admin.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { SWEEP } from './server/contract/sweep.ts';
 import { SYNC_CHANGE } from './server/contract/sync-change.ts';
@@ -104,6 +105,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
   const settings = {
     ...(await settingsFor(base, replica)),
     REVEAL_CLIENTS: `ClientApplication/${source.admin.id}`,
+    ADMIN_CLIENTS: `ClientApplication/${source.admin.id}`,
   };
   const configure = async (changes: Readonly<Record<string, string>>): Promise<void> => {
     await npmRun('secrets', ['push', '--stdin'], { env, input: JSON.stringify({ ...settings, ...changes }) });
@@ -141,7 +143,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
   if (!values.only || values.only === 'story') {
     await tellStory(ground);
   }
-  const checks = [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...REVEAL, ...HEALTH];
+  const checks = [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...REVEAL, ...ADMIN, ...HEALTH];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
     await test(check.bot, check.promise, () => check.prove(ground));
   }

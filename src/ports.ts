@@ -85,6 +85,19 @@ export interface SourceFhir {
   discard(binary: string): Promise<void>;
 }
 
+/** The other bots of the bundle, each with rights of its own. */
+export interface Bots {
+  /**
+   * Calls a bot by `$execute`, in the name of the running one.
+   *
+   * @param bot - Its name, as in `bots.config.json`.
+   * @param input - What it is called with.
+   * @returns Its answer.
+   * @throws Its own Fault; `bot-failed` when it has none.
+   */
+  ask(bot: string, input: unknown): Promise<object>;
+}
+
 /** Which record, and which version of it, an encrypted original is. */
 export interface Label {
   readonly token: string;
@@ -209,6 +222,7 @@ export type LogEvent =
   | 'sync-is-off'
   | 'input-ignored'
   | 'reveal-answered'
+  | 'admin-answered'
   | 'run-failed';
 
 /** What may be said about it. */

@@ -107,7 +107,7 @@ function problemsOfAccess(owner: string, access: readonly Access[]): string[] {
     const place = `${owner}: access to ${resourceType}`;
     // Variables of Medplum's policies, as any value would be there.
     const concrete = criteria
-      ?.replaceAll('{control}', 'http://x')
+      ?.replaceAll(/\{(control|bot)\}/g, 'http://x')
       .replaceAll(/%\w+\.id/g, '1')
       .replaceAll(/%\w+/g, 'Patient/1');
     const problem =

@@ -17,7 +17,7 @@ export type Interaction = (typeof INTERACTIONS)[number];
 export interface Access {
   readonly resourceType: string;
   readonly interaction: readonly Interaction[];
-  /** `{control}` stands for our code system of control resources, whatever the namespace is. */
+  /** `{control}` stands for our code system of control resources, `{bot}` for our identifier system of bots, whatever the namespace is. */
   readonly criteria?: string;
 }
 

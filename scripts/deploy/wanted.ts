@@ -169,13 +169,13 @@ export type PolicyEntry = Pick<Access, 'resourceType' | 'interaction' | 'criteri
 
 /**
  * @param access - A row of the manifest.
- * @param systems - Our systems, which `{control}` stands for.
+ * @param systems - Our systems, which `{control}` and `{bot}` stand for.
  * @returns The entry of the AccessPolicy.
  */
 export function policyEntry({ resourceType, interaction, criteria }: Access, systems: Systems): PolicyEntry {
   return {
     resourceType,
     interaction,
-    ...(criteria && { criteria: criteria.replaceAll('{control}', systems.control) }),
+    ...(criteria && { criteria: criteria.replaceAll('{control}', systems.control).replaceAll('{bot}', systems.bot) }),
   };
 }

@@ -3,6 +3,7 @@ import type { BotEvent, MedplumClient } from '@medplum/core';
 import { randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
+import type { Asked } from '../flows/admin/administer.io.ts';
 import type { Deps } from '../flows/deps.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
 import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
@@ -10,6 +11,7 @@ import { systemClock } from '../observability/clock.io.ts';
 import { Fault, faultCodeOf, outcomeOf } from '../observability/fault.ts';
 import { consoleLog } from '../observability/log.io.ts';
 import type { Log, Random } from '../ports.ts';
+import { botsOf } from '../remote/bots.io.ts';
 import { replicaClient } from '../remote/client.io.ts';
 import { replicaEraser } from '../remote/eraser.io.ts';
 import { payloadSealer, payloadVault } from '../remote/jwe.io.ts';
@@ -20,7 +22,7 @@ import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
-export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal';
+export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;
@@ -147,6 +149,44 @@ export async function attend<T>(
       correlationId,
       bot: event.bot.reference ?? 'Bot/unknown',
       requester: event.requester?.reference,
+    };
+    return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
+  });
+}
+
+/**
+ * Runs a flow that does what an ADMIN asks, also while sync is off: it has no way to the replica, but to the other bots.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - An `$execute` call.
+ * @param work - The flow; it gets what the caller sent.
+ * @returns What the flow returns; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function command<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: Asked, input: unknown) => Promise<T>
+): Promise<T | Version> {
+  return guarded(name, event, async (log, correlationId) => {
+    const loaded = load(event.secrets ?? {});
+    if ('problems' in loaded) {
+      throw new Fault('settings-invalid', loaded.problems);
+    }
+    const { config } = loaded;
+    const trigger = triggerOf(event.input);
+    const deps: Asked = {
+      config,
+      source: sourceClient(medplum, { clock: systemClock, random: chance }),
+      bots: botsOf(medplum, config.systems),
+      clock: systemClock,
+      log,
+      correlationId,
+      bot: event.bot.reference ?? 'Bot/unknown',
+      requester: event.requester?.reference,
+      deadlineAt: systemClock.now() + timeoutMsOf(name) - MARGIN_MS,
     };
     return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
   });

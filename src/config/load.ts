@@ -26,8 +26,10 @@ export interface Config {
   /** Under which originals are kept encrypted; undefined when none are. `previous` is the key of the version before. */
   readonly payloadKey:
     { readonly version: number; readonly secret: string; readonly previous: string | undefined } | undefined;
-  /** ClientApplications that count as ADMIN. */
+  /** ClientApplications that count as ADMIN when an original is asked for. */
   readonly revealClients: readonly string[];
+  /** ClientApplications that may call the bot `admin`. */
+  readonly adminClients: readonly string[];
   readonly sweepOverlapMs: number;
 }
 
@@ -106,6 +108,7 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
         }
       : undefined,
     revealClients: list('REVEAL_CLIENTS'),
+    adminClients: list('ADMIN_CLIENTS'),
     sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
   };
 }

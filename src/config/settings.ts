@@ -139,6 +139,12 @@ export const SETTINGS = [
     why: 'ClientApplications (comma-separated references) that count as ADMIN: a program has no PractitionerRole.',
   },
   {
+    name: 'ADMIN_CLIENTS',
+    kind: 'references',
+    optional: true,
+    why: 'ClientApplications (comma-separated references) that may call the bot `admin`, as `npm run admin` does; people may by PractitionerRole ADMIN.',
+  },
+  {
     name: 'SWEEP_OVERLAP_SECONDS',
     kind: 'integer',
     fallback: '120',

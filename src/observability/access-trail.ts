@@ -1,5 +1,5 @@
 /** The trail of identified data that were shown, or asked for in vain: who, in which role, whose, why, by which Consent. */
-import type { AuditEvent, AuditEventEntity } from '@medplum/fhirtypes';
+import type { AuditEvent, AuditEventAgent, AuditEventEntity, AuditEventSource } from '@medplum/fhirtypes';
 import { V3_ACT_REASON } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { consentEntity, detail, OBJECT_ROLE, OBJECT_TYPE } from './trail.ts';
@@ -40,7 +40,7 @@ export const SEVERITY = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-A
  * @returns A FHIR_REVEAL AuditEvent. Outcome 4 is a refusal, 8 an original that could not be opened; broken glass is an alert.
  */
 export function accessEventOf(event: AccessEvent, systems: Systems): AuditEvent {
-  const { kind, requester, role, refusal, purpose } = event;
+  const { kind, refusal, purpose } = event;
   const recorded = new Date(event.at).toISOString();
   const purposes = [...new Set([...(kind === 'break-glass' ? ['BTG'] : []), ...(purpose ? [purpose] : [])])];
   return {
@@ -55,35 +55,18 @@ export function accessEventOf(event: AccessEvent, systems: Systems): AuditEvent 
     ...(purposes.length > 0 && {
       purposeOfEvent: purposes.map((code) => ({ coding: [{ system: V3_ACT_REASON, code }] })),
     }),
-    agent: [
-      {
-        type: { coding: [{ system: PARTICIPATION, code: 'IRCP', display: 'information recipient' }] },
-        // The name that the platform gives with the reference stays out.
-        ...(requester ? { who: { reference: requester } } : { name: 'nobody' }),
-        ...(role && { role: [{ coding: [{ system: systems.role, code: role }] }] }),
-        requestor: true,
-      },
-      {
-        type: { coding: [{ system: DCM, code: '110153', display: 'Source Role ID' }] },
-        who: { reference: event.bot },
-        requestor: false,
-      },
-    ],
-    source: {
-      observer: { reference: event.bot },
-      type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }],
-    },
+    agent: agentsOf(event, systems),
+    source: observerOf(event.bot),
     entity: [
-      {
-        what: { identifier: { system: systems.correlation, value: event.correlationId } },
-        type: { system: OBJECT_TYPE, code: '4', display: 'Other' },
-        role: { system: OBJECT_ROLE, code: '20', display: 'Job' },
-        detail: [
-          ...(refusal ? [detail('refusal', refusal)] : []),
-          ...(event.sealedReason ? [detail('reason', event.sealedReason)] : []),
-          ...(event.path ? [detail('provision', event.path)] : []),
-        ],
-      },
+      correlationOf(
+        event.correlationId,
+        {
+          ...(refusal && { refusal }),
+          ...(event.sealedReason && { reason: event.sealedReason }),
+          ...(event.path && { provision: event.path }),
+        },
+        systems
+      ),
       ...whoseEntity(event, systems),
       ...(event.consent ? [consentEntity(event.consent)] : []),
     ],
@@ -97,7 +80,73 @@ function severityOf({ kind, refusal }: AccessEvent): string {
   return refusal === 'unreadable' ? 'critical' : refusal ? 'warning' : 'informational';
 }
 
-function whoseEntity({ patientId, token }: AccessEvent, systems: Systems): AuditEventEntity[] {
+/** Who asked, and whom. */
+interface Asked {
+  readonly bot: string;
+  readonly requester: string | undefined;
+  readonly role: string | undefined;
+}
+
+/**
+ * @param asked - Who asked which bot, in which role.
+ * @param systems - Our systems.
+ * @returns The one who gets to know, and the bot. The name that the platform gives with a reference stays out.
+ */
+export function agentsOf({ bot, requester, role }: Asked, systems: Systems): AuditEventAgent[] {
+  return [
+    {
+      type: { coding: [{ system: PARTICIPATION, code: 'IRCP', display: 'information recipient' }] },
+      ...(requester ? { who: { reference: requester } } : { name: 'nobody' }),
+      ...(role && { role: [{ coding: [{ system: systems.role, code: role }] }] }),
+      requestor: true,
+    },
+    {
+      type: { coding: [{ system: DCM, code: '110153', display: 'Source Role ID' }] },
+      who: { reference: bot },
+      requestor: false,
+    },
+  ];
+}
+
+/**
+ * @param bot - `Bot/id`.
+ * @returns Who observed: an application server.
+ */
+export function observerOf(bot: string): AuditEventSource {
+  return {
+    observer: { reference: bot },
+    type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }],
+  };
+}
+
+/**
+ * @param correlationId - Of the run.
+ * @param details - Codes of ours, and what is encrypted.
+ * @param systems - Our systems.
+ * @returns The entity that names the run.
+ */
+export function correlationOf(
+  correlationId: string,
+  details: Readonly<Record<string, string>>,
+  systems: Systems
+): AuditEventEntity {
+  return {
+    what: { identifier: { system: systems.correlation, value: correlationId } },
+    type: { system: OBJECT_TYPE, code: '4', display: 'Other' },
+    role: { system: OBJECT_ROLE, code: '20', display: 'Job' },
+    detail: Object.entries(details).map(([name, value]) => detail(name, value)),
+  };
+}
+
+/**
+ * @param whose - The patient, the token by which they were named, or neither.
+ * @param systems - Our systems.
+ * @returns The entity that names them, if anybody is meant.
+ */
+export function whoseEntity(
+  { patientId, token }: { readonly patientId?: string | undefined; readonly token?: string | undefined },
+  systems: Systems
+): AuditEventEntity[] {
   if (patientId === undefined && token === undefined) {
     return [];
   }
