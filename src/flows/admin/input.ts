@@ -1,11 +1,14 @@
 /** What the caller of an admin action sent, judged by the table of actions. Pure; a problem names parameters, and repeats nothing. */
 import type { Actions, AdminAction, Parameter, Parameters } from '../action.ts';
 
+/** What a parameter can be. */
+type Value = string | number | boolean | readonly string[] | undefined;
+
 /** A call that may be made. */
 export interface Call {
   readonly name: string;
   readonly action: AdminAction;
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly values: Readonly<Record<string, Value>>;
 }
 
 export type Read =
@@ -43,7 +46,13 @@ export function readCall(actions: Actions, input: unknown): Read {
     ...read.flatMap(([each, value]) => (isProblem(value) ? [`${each} ${value.problem}`] : [])),
     ...unknownOf(parameters, given),
   ];
-  return problems.length > 0 ? { name, problems } : { name, action, values: Object.fromEntries(read) };
+  return problems.length > 0
+    ? { name, problems }
+    : {
+        name,
+        action,
+        values: Object.fromEntries(read.flatMap(([each, value]) => (isProblem(value) ? [] : [[each, value]]))),
+      };
 }
 
 function unknownOf(parameters: Parameters, given: Readonly<Record<string, unknown>>): string[] {
@@ -56,10 +65,10 @@ interface Problem {
   readonly problem: string;
 }
 
-const isProblem = (value: unknown): value is Problem =>
-  typeof value === 'object' && value !== null && 'problem' in value;
+const isProblem = (value: Value | Problem): value is Problem => typeof value === 'object' && 'problem' in value;
+const isSound = <T extends Value>(value: T | Problem): value is T => !isProblem(value);
 
-function valueOf(row: Parameter, given: unknown): unknown {
+function valueOf(row: Parameter, given: unknown): Value | Problem {
   if (given === undefined || given === null || given === '') {
     return row.isRequired ? { problem: 'is missing' } : undefined;
   }
@@ -87,7 +96,7 @@ const wordOf = (given: unknown): string => (typeof given === 'string' ? given : 
 
 const BOOLEANS: Readonly<Record<string, boolean | undefined>> = { true: true, false: false };
 
-function integerOf({ min = 0, max = MAX_INTEGER }: Parameter, given: unknown): unknown {
+function integerOf({ min = 0, max = MAX_INTEGER }: Parameter, given: unknown): Value | Problem {
   const isNumeric = typeof given === 'number' || (typeof given === 'string' && /^\d{1,9}$/.test(given));
   const value = isNumeric ? Number(given) : NaN;
   return Number.isInteger(value) && value >= min && value <= max
@@ -95,24 +104,24 @@ function integerOf({ min = 0, max = MAX_INTEGER }: Parameter, given: unknown): u
     : { problem: `must be an integer from ${min} to ${max}` };
 }
 
-function listOf(row: Parameter, given: unknown): unknown {
+function listOf(row: Parameter, given: unknown): Value | Problem {
   const parts = Array.isArray(given) ? (given as unknown[]) : wordOf(given).split(',');
   const values = parts.map((part) => textOf({ ...row, kind: 'code' }, typeof part === 'string' ? part.trim() : part));
   const bad = values.find(isProblem);
   return values.length === 0 || values.length > MAX_LIST || bad
     ? { problem: bad ? `holds one that ${bad.problem}` : `must hold 1 to ${MAX_LIST}` }
-    : values;
+    : values.filter(isSound);
 }
 
 /** An identifier such as a record number is not accepted: the platform keeps what a bot is called with (`platform.md` §3.9). */
-function patientOf(given: unknown): unknown {
+function patientOf(given: unknown): string | Problem {
   const text = wordOf(given);
   const token = TOKEN.exec(text)?.[1];
   const id = /^(?:Patient\/)?([A-Za-z0-9.-]{1,64})$/.exec(text)?.[1];
   return token?.startsWith('pt_') ? token : (id ?? { problem: 'must be Patient/<id>, an id, or a token such as pt_…' });
 }
 
-function textOf({ kind, choices }: Parameter, given: unknown): unknown {
+function textOf({ kind, choices }: Parameter, given: unknown): string | Problem {
   if (typeof given !== 'string' || given.length > MAX_TEXT) {
     return { problem: `must be a text of up to ${MAX_TEXT} characters` };
   }
@@ -137,7 +146,7 @@ export function safeValues({ action, values }: Call): Readonly<Record<string, st
   return Object.fromEntries(
     Object.entries(action.parameters).flatMap(([name, row]) => {
       const value = values[name];
-      return value !== undefined && isSafe(row) ? [[name, [value].flat().join()]] : [];
+      return value !== undefined && isSafe(row) ? [[name, String(value)]] : [];
     })
   );
 }
