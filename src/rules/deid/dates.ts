@@ -5,6 +5,7 @@
  * Dates without a time move by the whole days in it. A date and an instant of the same day therefore agree to within one day
  * after the shift (half a day for the time, the rest for the time zone); within one Period both are brought to the coarser form first.
  */
+import { DOT, isDay, msOfInstant } from './instant.ts';
 import type { PatientKeys } from './keys.ts';
 
 /** The FHIR primitive of the position: an instant may not be partial, a date has no time. */
@@ -17,8 +18,7 @@ export interface DateRule extends Pick<PatientKeys, 'shiftDays' | 'shiftMs' | 's
 }
 
 const DAY_MS = 86_400_000;
-const SHAPE =
-  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
+const SHAPE = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$/;
 
 /**
  * Shifts a date, dateTime or instant and keeps its precision. A year or a year and month is shifted from its middle and cut off again.
@@ -32,22 +32,33 @@ export function shiftDate(value: unknown, kind: DateKind, shift: DateRule): stri
   if (typeof value !== 'string' || value.length > 40) return undefined;
   const known = kind === 'date' ? undefined : shift.shifted?.get(value);
   if (known !== undefined) return known;
-  const part = SHAPE.exec(value);
-  if (!part || (kind === 'instant' ? !part[4] : kind === 'date' && part[4])) return undefined;
+  return value.length > 10 ? shiftInstant(value, kind, shift) : shiftDay(value, kind, shift);
+}
+
+function shiftInstant(value: string, kind: DateKind, shift: DateRule): string | undefined {
+  const ms = kind === 'date' ? NaN : msOfInstant(value);
+  if (Number.isNaN(ms)) return undefined;
+  const { yearsAfter } = shift;
+  if (yearsAfter !== undefined) {
+    const year = value.slice(0, 4);
+    return kind !== 'instant' && Number(year) > yearsAfter ? year : undefined;
+  }
+  const text = iso(ms + shift.shiftMs);
+  // Cut, not rounded: cutting keeps the order and the whole-second intervals.
+  const kept = text && (value.charCodeAt(19) === DOT ? text : `${text.slice(0, 19)}Z`);
+  if (kept) shift.shifted?.set(value, kept);
+  return kept;
+}
+
+function shiftDay(value: string, kind: DateKind, shift: DateRule): string | undefined {
+  const part = kind === 'instant' ? null : SHAPE.exec(value);
+  if (!part) return undefined;
   const year = Number(part[1]);
   const month = part[2] === undefined ? 7 : Number(part[2]);
   const day = part[3] === undefined ? (part[2] === undefined ? 2 : 15) : Number(part[3]);
-  if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
-  if (shift.yearsAfter !== undefined) return kind !== 'instant' && year > shift.yearsAfter ? part[1] : undefined;
-  if (part[4] === undefined) {
-    const length = part[3] !== undefined ? 10 : part[2] !== undefined ? 7 : 4;
-    return iso(utc(year, month, day) + shift.shiftDays * DAY_MS)?.slice(0, length);
-  }
-  const text = iso(Date.parse(value) + shift.shiftMs);
-  // Cut, not rounded: cutting keeps the order and the whole-second intervals.
-  const kept = text && (part[5] === undefined ? `${text.slice(0, 19)}Z` : text);
-  if (kept) shift.shifted?.set(value, kept);
-  return kept;
+  if (year === 0 || !isDay(year, month, day)) return undefined;
+  if (shift.yearsAfter !== undefined) return year > shift.yearsAfter ? part[1] : undefined;
+  return iso(utc(year, month, day) + shift.shiftDays * DAY_MS)?.slice(0, value.length);
 }
 
 /**
@@ -79,11 +90,6 @@ function cutAndShift(value: unknown, length: number, shift: DateRule): string | 
 function utc(year: number, month: number, day: number): number {
   // Date.UTC reads years below 100 as 19xx.
   return year < 100 ? NaN : Date.UTC(year, month - 1, day);
-}
-
-function daysIn(year: number, month: number): number {
-  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
-  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 /** ISO 8601 with milliseconds, or undefined outside the years that FHIR can write. */

@@ -15,11 +15,13 @@ import { policyVersion } from './policy-version.ts';
 import type { Policy } from './policy-version.ts';
 import type { DeidReason } from './reasons.ts';
 import { patientReference } from './references.ts';
+import type { Target } from './references.ts';
 import { residue } from './residue.ts';
 import type { PatientFacts } from './sweep.ts';
 import { factsOf } from './sweep.ts';
 import { placeOf } from './place.ts';
 import { tablesWithout } from './tables.ts';
+import type { Tables } from './tables.ts';
 import type { Draft, Fields } from './walk.ts';
 import { walkResource } from './walk.ts';
 
@@ -106,7 +108,8 @@ export function transformer(context: DeidContext): (resource: Resource) => Draft
   const tables = tablesWithout(context.narrow);
   const dates = dateRule(context);
   const self = { path: `Patient/${String(context.patient.id)}`, reference: patientReference(context) };
-  return (resource) => transformOne(resource, { context, dates, self }, tables);
+  const targets = new Map<string, Target>();
+  return (resource) => transformOne(resource, { context, dates, self, targets, refused: undefined }, tables);
 }
 
 /**
@@ -120,7 +123,7 @@ function dateRule({ keys, profile, patient, at }: DeidContext): DateRule {
   return { shiftDays: 0, shiftMs: 0, yearsAfter: isYoung ? 0 : Number(at.slice(0, 4)) - 90 };
 }
 
-function transformOne(resource: Resource, pass: Pass, tables: ReturnType<typeof tablesWithout>): Draft | DeidReason {
+function transformOne(resource: Resource, pass: Pass, tables: Tables): Draft | DeidReason {
   const { context } = pass;
   const source = resource as unknown as Fields;
   if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return 'malformed';

@@ -1,6 +1,6 @@
 /** HKDF-SHA256 (RFC 5869) from HMAC alone: the vm has no other key derivation that we may assume. */
-import type { Bytes } from 'node:crypto';
-import { createHmac } from 'node:crypto';
+import { Buffer } from 'node:buffer';
+import { hmac } from './hmac.ts';
 
 /**
  * RFC 5869 §2.2: concentrates the input keying material.
@@ -9,8 +9,8 @@ import { createHmac } from 'node:crypto';
  * @param secret - The input keying material, as UTF-8.
  * @returns The pseudorandom key, 32 bytes.
  */
-export function hkdfExtract(salt: string, secret: string): Bytes {
-  return createHmac('sha256', salt).update(secret).digest();
+export function hkdfExtract(salt: string, secret: string): Buffer {
+  return hmac(Buffer.from(salt, 'utf8'), secret);
 }
 
 /**
@@ -20,6 +20,6 @@ export function hkdfExtract(salt: string, secret: string): Bytes {
  * @param info - Purpose and subject of the key; different info, independent keys.
  * @returns The derived key, 32 bytes.
  */
-export function hkdfExpand(prk: Bytes, info: string): Bytes {
-  return createHmac('sha256', prk).update(`${info}\u0001`).digest();
+export function hkdfExpand(prk: Buffer, info: string): Buffer {
+  return hmac(prk, `${info}\u0001`);
 }

@@ -30,6 +30,35 @@ export function macOf(key: string): Mac {
   };
 }
 
+/**
+ * HMAC-SHA256 under a key of bytes, for what is derived once per patient; a `Hmac` object takes five times as long.
+ *
+ * @param key - At most 64 bytes.
+ * @param text - What is authenticated, as UTF-8.
+ * @returns 32 bytes.
+ */
+export function hmac(key: Buffer, text: string): Buffer {
+  const sha256 = hash;
+  if (sha256 === undefined || key.length > BLOCK) return bytes(createHmac('sha256', key).update(text).digest('hex'));
+  const inner = Buffer.concat([block(key, INNER), Buffer.from(text, 'utf8')]);
+  const outer = Buffer.concat([block(key, OUTER), bytes(sha256('sha256', inner, 'hex'))]);
+  return bytes(sha256('sha256', outer, 'hex'));
+}
+
+function bytes(hex: string): Buffer {
+  const buffer = Buffer.alloc(hex.length / 2);
+  buffer.write(hex, 0, 'hex');
+  return buffer;
+}
+
+function block(key: Buffer, pad: number): Buffer {
+  let text = '';
+  for (let i = 0; i < BLOCK; i += 1) text += String.fromCharCode((key[i] ?? 0) ^ pad);
+  const buffer = Buffer.alloc(BLOCK);
+  buffer.write(text, 0, 'latin1');
+  return buffer;
+}
+
 function padded(key: string, pad: number): string {
   let text = '';
   for (let i = 0; i < BLOCK; i += 1) text += String.fromCharCode(key.charCodeAt(i) ^ pad);

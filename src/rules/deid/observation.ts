@@ -1,13 +1,20 @@
 /** What an Observation's code says about its value: ages, identities, and values of unknown meaning. */
-import type { CodeableConcept, Quantity, Range } from '@medplum/fhirtypes';
+import type { CodeableConcept, Coding, Quantity, Range } from '@medplum/fhirtypes';
 import { agedQuantity, agedRange } from './ages.ts';
 import { DATA_ABSENT_REASON, LOINC } from './codings.ts';
 import { UCUM } from './quantities.ts';
 import { AGE_LOINC, IDENTITY_LOINC } from './tables.generated.ts';
 import type { Draft, Fields } from './walk.ts';
 
-const AGES: ReadonlySet<string> = new Set(AGE_LOINC.split('|'));
-const IDENTITIES: ReadonlySet<string> = new Set(IDENTITY_LOINC.split('|'));
+const LETTER_V = 118;
+
+type Meaning = 'age' | 'identity';
+
+/** The codes of LOINC by which a value needs a closer look. */
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
+  ...AGE_LOINC.split('|').map((code) => [code, 'age'] as const),
+  ...IDENTITY_LOINC.split('|').map((code) => [code, 'identity'] as const),
+]);
 
 /**
  * Completes an Observation.
@@ -43,7 +50,7 @@ function explain(component: Draft): void {
 }
 
 function valueName(element: Fields): string | undefined {
-  for (const name in element) if (name.startsWith('value')) return name;
+  for (const name in element) if (name.charCodeAt(0) === LETTER_V && name.startsWith('value')) return name;
   return undefined;
 }
 
@@ -52,10 +59,20 @@ function judgeValue(draft: Draft): void {
   const name = valueName(draft);
   if (name === undefined) return;
   const coding = (draft['code'] as CodeableConcept).coding;
-  const loinc = (known: ReadonlySet<string>): boolean =>
-    coding?.some((each) => each.system === LOINC && known.has(String(each.code))) === true;
-  if (!coding || loinc(IDENTITIES)) delete draft[name];
-  else if (loinc(AGES) || isInYears(draft[name])) aggregateAge(draft, name);
+  const meaning = coding && meaningOf(coding);
+  if (!coding || meaning === 'identity') delete draft[name];
+  else if (meaning === 'age' || isInYears(draft[name])) aggregateAge(draft, name);
+}
+
+/** Of several codes, one that asks for an identity decides. */
+function meaningOf(coding: readonly Coding[]): Meaning | undefined {
+  let found: Meaning | undefined;
+  for (const { system, code } of coding) {
+    const meaning = system === LOINC ? MEANINGS.get(String(code)) : undefined;
+    if (meaning === 'identity') return meaning;
+    found ??= meaning;
+  }
+  return found;
 }
 
 /** Ninety years and more are somebody's age, whatever the code. */

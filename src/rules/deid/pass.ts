@@ -4,6 +4,7 @@ import type { Systems } from '../../fhir/systems.ts';
 import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
 import type { DeidReason } from './reasons.ts';
+import type { Target } from './references.ts';
 
 /**
  * - `pseudonymised`: dates shifted by an interval of the patient's own, the birth year as a band of five. Not Safe Harbor.
@@ -33,6 +34,8 @@ export interface Pass {
   readonly context: DeidContext;
   readonly dates: DateRule;
   /** How the source names the patient, and how every copy does. */
-  readonly self: { readonly path: string; readonly reference: Reference<Patient> };
-  refused?: DeidReason;
+  readonly self: { readonly path: string; readonly reference: () => Reference<Patient> };
+  /** References of the source that were read before: those to Encounters come again and again. */
+  readonly targets: Map<string, Target>;
+  refused: DeidReason | undefined;
 }

@@ -7,6 +7,20 @@ type Fields = Readonly<Record<string, unknown>>;
 /** What follows the type in `Type/id`, perhaps of one version (FHIR R4 §2.3.0.1): the form that names a resource of the source for certain. */
 const ID = /^[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 const URN_UUID = 'urn:uuid:';
+const MAX_LENGTH = 200;
+
+/** A reference that was read: what it becomes, and the type that it names; none for one that is dropped wherever it stands. */
+export interface Target {
+  readonly type?: string;
+  readonly token?: string;
+  /** The conditional reference, when the target has a copy. */
+  readonly reference?: string;
+}
+
+const DROPPED: Target = {};
+
+/** A memo without an end would grow with the records of the patient. */
+const MEMO_SIZE = 5_000;
 
 /**
  * A reference of this patient's data to other data of this patient, under the patient's keys. A reference into another patient's data
@@ -19,29 +33,46 @@ const URN_UUID = 'urn:uuid:';
  * @returns A conditional reference to an Encounter that has a copy, else a logical one; undefined when it is dropped.
  */
 export function clinicalReference(value: unknown, allowed: ReadonlySet<string>, pass: Pass): Reference | undefined {
-  const target = targetOf(value, allowed);
-  if (!target) return undefined;
-  const { systems, keys, replicated } = pass.context;
-  const token = keys.token(target.type, target.id);
-  if (target.type === 'Encounter' && replicated.has(`Encounter/${target.id}`)) {
-    return { reference: `Encounter?identifier=${systems.resourceToken}|${token}` };
-  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const text = (value as Fields)['reference'];
+  if (typeof text !== 'string' || text.length > MAX_LENGTH) return undefined;
+  const { type, token, reference } = pass.targets.get(text) ?? read(text, allowed, pass);
+  if (type === undefined || token === undefined || !allowed.has(type)) return undefined;
+  if (reference !== undefined) return { reference };
   return {
-    type: target.type as NonNullable<Reference['type']>,
-    identifier: { system: systems.resourceToken, value: token },
+    type: type as NonNullable<Reference['type']>,
+    identifier: { system: pass.context.systems.resourceToken, value: token },
   };
+}
+
+function read(text: string, allowed: ReadonlySet<string>, { context, targets }: Pass): Target {
+  if (text.startsWith(URN_UUID)) return targetOf(idOfUrn(text, allowed), context);
+  const target = targetOf(idOfPath(text), context);
+  if (targets.size >= MEMO_SIZE) targets.clear();
+  targets.set(text, target);
+  return target;
+}
+
+function targetOf(named: Named | undefined, { systems, keys, replicated }: DeidContext): Target {
+  if (!named) return DROPPED;
+  const { type, id } = named;
+  const token = keys.token(type, id);
+  return type === 'Encounter' && replicated.has(`Encounter/${id}`)
+    ? { type, token, reference: `Encounter?identifier=${systems.resourceToken}|${token}` }
+    : { type, token };
 }
 
 /**
  * The reference to the patient: conditional when the patient's copy exists or goes along, else logical.
  *
  * @param context - The patient and the keys.
- * @returns The reference.
+ * @returns Makes the reference, a new one each time.
  */
-export function patientReference({ systems, keys, replicated, patient }: DeidContext): Reference<Patient> {
+export function patientReference({ systems, keys, replicated, patient }: DeidContext): () => Reference<Patient> {
+  const reference = `Patient?identifier=${systems.patientToken}|${keys.patientToken}`;
   return replicated.has(`Patient/${String(patient.id)}`)
-    ? { reference: `Patient?identifier=${systems.patientToken}|${keys.patientToken}` }
-    : { type: 'Patient', identifier: { system: systems.patientToken, value: keys.patientToken } };
+    ? () => ({ reference })
+    : () => ({ type: 'Patient', identifier: { system: systems.patientToken, value: keys.patientToken } });
 }
 
 /**
@@ -69,24 +100,24 @@ export function subjectOf(value: unknown, { self, context }: Pass): 'same' | 'ot
   return patient.identifier.some((own) => own.system === system && own.value === code) ? 'same' : 'other';
 }
 
-function targetOf(
-  value: unknown,
-  allowed: ReadonlySet<string>
-): { readonly type: string; readonly id: string } | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const reference = (value as Fields)['reference'];
-  if (typeof reference !== 'string' || reference.length > 200) return undefined;
-  if (reference.startsWith(URN_UUID)) {
-    // A urn names no type; where only one is possible, that is the type.
-    if (allowed.size !== 1) return undefined;
-    const [type] = allowed;
-    const id = reference.slice(URN_UUID.length);
-    return type !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(id) ? { type, id } : undefined;
-  }
-  const slash = reference.indexOf('/');
-  const type = reference.slice(0, slash);
-  const rest = reference.slice(slash + 1);
-  if (!allowed.has(type) || !ID.test(rest)) return undefined;
+interface Named {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** A urn names no type; where only one is possible, that is the type. */
+function idOfUrn(text: string, allowed: ReadonlySet<string>): Named | undefined {
+  if (allowed.size !== 1) return undefined;
+  const [type] = allowed;
+  const id = text.slice(URN_UUID.length);
+  return type !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(id) ? { type, id } : undefined;
+}
+
+function idOfPath(text: string): Named | undefined {
+  const slash = text.indexOf('/');
+  const type = text.slice(0, slash);
+  const rest = text.slice(slash + 1);
+  if (!/^[A-Z][A-Za-z]{1,40}$/.test(type) || !ID.test(rest)) return undefined;
   const version = rest.indexOf('/');
   return { type, id: version < 0 ? rest : rest.slice(0, version) };
 }

@@ -2,6 +2,8 @@
 import { KINDS, TYPE_OF } from './kinds.ts';
 import type { Kind } from './kinds.ts';
 import { LISTS, TABLES } from './tables.generated.ts';
+import { transformOf } from './walk.ts';
+import type { Transform } from './walk.ts';
 
 /** One element that may leave. */
 export interface Rule {
@@ -13,6 +15,8 @@ export interface Rule {
   readonly allowed: ReadonlySet<string>;
   /** The children, for a node. */
   readonly table: Table;
+  /** One value of the source → what leaves of it. */
+  readonly transform: Transform;
 }
 
 /** The elements of a type or of a backbone element that may leave. */
@@ -24,13 +28,17 @@ export interface Table {
   subject?: string;
 }
 
-type Tables = ReadonlyMap<string, Table>;
+/** Each type is parsed when it is first asked for: a bot starts from nothing at each event, and an event is about two or three types. */
+export interface Tables {
+  has(type: string): boolean;
+  get(type: string): Table | undefined;
+}
 
 /** `name!*:k12[a|b](…)`: name, flags, kind, list, what a node needs one of, children. `name^:kk12` are the members of a choice. */
 const ROW = /([A-Za-z]+)(\^?)([*!]*):((?:[A-Za-z]\d*)+)(?:\[([\w|]+)\])?|[()]/g;
 const LIST = LISTS.split(';');
 
-/** Maps, not objects: a property called `constructor` or `__proto__` finds nothing. */
+/** The whole policy. */
 export const TABLE_OF: Tables = compile([]);
 
 const narrowed = new WeakMap<readonly string[], Tables>();
@@ -48,8 +56,18 @@ export function tablesWithout(narrow: readonly string[] | undefined): Tables {
   return known;
 }
 
+/** A Map, not an object: a type called `constructor` or `__proto__` finds nothing. */
 function compile(narrow: readonly string[]): Tables {
-  return new Map(Object.entries(TABLES).map(([type, rows]) => [type, parse(type, rows, new Set(narrow))]));
+  const parsed = new Map<string, Table>();
+  const has = (type: string): boolean => Object.hasOwn(TABLES, type);
+  return {
+    has,
+    get: (type) => {
+      let table = parsed.get(type);
+      if (!table && has(type)) parsed.set(type, (table = parse(type, TABLES[type] as string, new Set(narrow))));
+      return table;
+    },
+  };
 }
 
 function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
@@ -67,12 +85,15 @@ function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
       for (const [, kind = '', list] of kinds.matchAll(/([A-Za-z])(\d*)/g)) {
         const name = stem + (choice ? (TYPE_OF[kind] ?? '') : '');
         const path = `${at.path}.${name}`;
+        const table = empty();
+        const allowed = new Set(list ? LIST[Number(list)]?.split('|') : []);
         const rule: Rule = {
           kind: KINDS[kind as keyof typeof KINDS],
           many: flags.includes('*'),
           choice: choice ? `^${stem}` : undefined,
-          allowed: new Set(list ? LIST[Number(list)]?.split('|') : []),
-          table: empty(),
+          allowed,
+          table,
+          transform: transformOf(KINDS[kind as keyof typeof KINDS], allowed, table),
         };
         last = { table: rule.table, path };
         if (needs !== undefined) rule.table.required.push(needs.split('|'));

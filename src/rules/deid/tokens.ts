@@ -6,8 +6,7 @@
  */
 const ALPHABET = 'bcdfghjkmpqrtvwx';
 
-/** The spelling of each byte. */
-const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) => [...ALPHABET].map((second) => first + second));
+const CODES: readonly number[] = [...ALPHABET].map((letter) => letter.charCodeAt(0));
 
 /** 32 nibbles: 128 bits, so two of 2^40 resources share a token with a chance of 2^-49. */
 const TOKEN_NIBBLES = 32;
@@ -37,11 +36,9 @@ const PREFIX: Readonly<Record<string, string>> = {
  * @returns 32 consonants.
  */
 export function spell(hex: string): string {
-  let text = '';
-  for (let i = 0; i < TOKEN_NIBBLES; i += 2) {
-    text += PAIRS[16 * nibble(hex.charCodeAt(i)) + nibble(hex.charCodeAt(i + 1))] as string;
-  }
-  return text;
+  const codes: number[] = [];
+  for (let i = 0; i < TOKEN_NIBBLES; i += 1) codes.push(CODES[nibble(hex.charCodeAt(i))] as number);
+  return String.fromCharCode(...codes);
 }
 
 function nibble(code: number): number {

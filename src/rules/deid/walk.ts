@@ -2,9 +2,11 @@
 import { publicAge, publicAgeRange } from './ages.ts';
 import { masked, publicCoding, publicConcept } from './codings.ts';
 import { shiftDate, shiftPeriod } from './dates.ts';
+import type { DateKind } from './dates.ts';
 import type { Pass } from './pass.ts';
 import { publicNumber, publicQuantity, publicRange, publicRatio } from './quantities.ts';
 import { clinicalReference, subjectOf } from './references.ts';
+import type { Kind } from './kinds.ts';
 import type { Rule, Table } from './tables.ts';
 import { publicTiming } from './timing.ts';
 
@@ -12,6 +14,8 @@ import { publicTiming } from './timing.ts';
 export type Fields = Readonly<Record<string, unknown>>;
 /** A resource or element under construction. */
 export type Draft = Record<string, unknown>;
+/** What becomes of one value, by the kind of its position. */
+export type Transform = (value: unknown, pass: Pass) => unknown;
 
 /**
  * Transforms a backbone element. Depth is that of the table, whatever the depth of the input.
@@ -24,7 +28,8 @@ export type Draft = Record<string, unknown>;
 function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
   const draft: Draft = {};
   if (!walkInto(draft, source, table, pass)) return undefined;
-  return table.required.every((names) => hasOneOf(draft, names)) ? draft : undefined;
+  for (const names of table.required) if (!hasOneOf(draft, names)) return undefined;
+  return draft;
 }
 
 /**
@@ -75,7 +80,7 @@ function walkInto(draft: Draft, source: Fields, table: Table, pass: Pass): boole
       ? transformEach(value, rule, pass)
       : Array.isArray(value)
         ? undefined
-        : transform(value, rule, pass);
+        : rule.transform(value, pass);
     if (kept === undefined) continue;
     draft[name] = kept;
     any = true;
@@ -93,69 +98,95 @@ function transformEach(value: unknown, rule: Rule, pass: Pass): unknown[] | unde
   if (!Array.isArray(value)) return undefined;
   const kept: unknown[] = [];
   for (const each of value) {
-    const one = Array.isArray(each) ? undefined : transform(each, rule, pass);
+    const one = Array.isArray(each) ? undefined : rule.transform(each, pass);
     if (one !== undefined) kept.push(one);
   }
   return kept.length > 0 ? kept : undefined;
 }
 
-function transform(value: unknown, rule: Rule, pass: Pass): unknown {
-  switch (rule.kind) {
+const boolean: Transform = (value) => (typeof value === 'boolean' ? value : undefined);
+const code =
+  (allowed: ReadonlySet<string>): Transform =>
+  (value) =>
+    typeof value === 'string' && allowed.has(value) ? value : undefined;
+const number =
+  (least?: number): Transform =>
+  (value) =>
+    publicNumber(value, least);
+const date =
+  (kind: DateKind): Transform =>
+  (value, { dates }) =>
+    shiftDate(value, kind, dates);
+
+/**
+ * The transform of a position, made ready once per position.
+ *
+ * @param kind - What the position holds.
+ * @param allowed - Its codes, or the types that it may refer to.
+ * @param table - The children of a node; filled later.
+ * @returns The transform of one value; the items of a list are given one by one.
+ */
+export function transformOf(kind: Kind, allowed: ReadonlySet<string>, table: Table): Transform {
+  switch (kind) {
     case 'node':
-      return isObject(value) ? walk(value, rule.table, pass) : undefined;
+      return (value, pass) => (isObject(value) ? walk(value, table, pass) : undefined);
     case 'boolean':
-      return typeof value === 'boolean' ? value : undefined;
+      return boolean;
     case 'code':
-      return typeof value === 'string' && rule.allowed.has(value) ? value : undefined;
+      return code(allowed);
     case 'coding':
-      return publicCoding(value);
+      return publicCoding;
     case 'concept':
-      return publicConcept(value);
+      return publicConcept;
     case 'integer':
-      return publicNumber(value, -0x80000000);
+      return number(-0x80000000);
     case 'positiveInt':
-      return publicNumber(value, 1);
+      return number(1);
     case 'unsignedInt':
-      return publicNumber(value, 0);
+      return number(0);
     case 'decimal':
-      return publicNumber(value);
+      return number();
     case 'quantity':
-      return publicQuantity(value);
+      return publicQuantity;
     case 'range':
-      return publicRange(value);
+      return publicRange;
     case 'ratio':
-      return publicRatio(value);
+      return publicRatio;
     case 'age':
-      return publicAge(value);
+      return publicAge;
     case 'ageRange':
-      return publicAgeRange(value);
+      return publicAgeRange;
     case 'mask':
-      return isObject(value) ? masked() : undefined;
+      return (value) => (isObject(value) ? masked() : undefined);
     case 'date':
     case 'dateTime':
     case 'instant':
-      return shiftDate(value, rule.kind, pass.dates);
+      return date(kind);
     case 'period':
-      return isObject(value) ? period(value, pass) : undefined;
+      return (value, pass) => (isObject(value) ? period(value, pass) : undefined);
     case 'timing':
-      if (isObject(value) && value['modifierExtension'] !== undefined)
-        refuseModifiers(value['modifierExtension'], pass);
-      return publicTiming(value, pass.dates);
+      return timing;
     case 'reference':
-      return clinicalReference(value, rule.allowed, pass);
+      return (value, pass) => clinicalReference(value, allowed, pass);
     case 'subject':
-      return subject(value, pass);
+      return subject;
   }
+}
+
+function timing(value: unknown, pass: Pass): unknown {
+  if (isObject(value) && value['modifierExtension'] !== undefined) refuseModifiers(value['modifierExtension'], pass);
+  return publicTiming(value, pass.dates);
 }
 
 function period(value: Fields, pass: Pass): Fields | undefined {
   const { start, end } = shiftPeriod(value['start'], value['end'], pass.dates);
-  return start || end ? { ...(start && { start }), ...(end && { end }) } : undefined;
+  if (start === undefined) return end === undefined ? undefined : { end };
+  return end === undefined ? { start } : { start, end };
 }
 
 function subject(value: unknown, pass: Pass): unknown {
   const who = subjectOf(value, pass);
-  if (who === 'same') return { ...pass.self.reference };
+  if (who === 'same') return pass.self.reference();
   pass.refused = who === 'other' ? 'wrong-patient' : 'no-subject';
   return undefined;
 }
