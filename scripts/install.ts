@@ -21,6 +21,8 @@ export interface Installed {
 export interface InstallOptions {
   /** Changes to the settings; undefined removes one. */
   readonly settings?: Partial<Record<SettingName, string | undefined>>;
+  /** Instead of the profile of `bots.config.json`. */
+  readonly profile?: string | undefined;
   /** Leaves the cron bots without a schedule, for tests that tick by hand. */
   readonly isCronOff?: boolean;
 }
@@ -34,7 +36,7 @@ export interface InstallOptions {
  */
 export async function installBundle(sandbox: Sandbox, options: InstallOptions = {}): Promise<Installed> {
   const { source, replica } = sandbox;
-  const built = await buildBots();
+  const built = await buildBots({ profile: options.profile });
   const replicaClient = await replica.createClient('consent-sync', { accessPolicy: replicaPolicy() });
   await source.setSecrets(
     defined({

@@ -3,8 +3,7 @@ import type { Basic, Encounter, Patient, Resource } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated, patientSearch, REPLICATED_TYPES } from '../../src/config/policy.ts';
 import type { Replicated } from '../../src/config/policy.ts';
 import type { Facts } from '../../src/flows/sync/facts.ts';
-import { linkSearch } from '../../src/flows/sync/link.ts';
-import { patientKeys } from '../../src/rules/deid/keys.ts';
+import { linkIn, linkTerm, liveTokens } from '../../src/flows/link.ts';
 import { consentsOf } from '../consent/project.ts';
 import type { Source } from '../consent/project.ts';
 import { Refusal } from '../deploy/server.ts';
@@ -51,14 +50,15 @@ export async function gatherRecords(source: Source, patient: Saved<Patient>): Pr
 }
 
 async function factsOf(source: Source, patient: Saved<Patient>, records: readonly Replicated[]): Promise<Facts> {
-  const { server, systems, loaded } = source;
-  const token = 'config' in loaded ? patientKeys(loaded.config.key, patient.id).patientToken : undefined;
-  const links = token ? await server.search<Basic>(linkSearch(systems, token).replace('&_count=1', '')) : [];
+  const { server, systems } = source;
+  const term = encodeURIComponent(linkTerm(systems, patient.id));
+  const link = linkIn(systems, await server.search<Basic>(`Basic?identifier=${term}`));
   return {
     patientId: patient.id,
     patient,
     consents: await consentsOf(server, patient.id),
-    isLinked: links.length > 0,
+    link,
+    isLinked: liveTokens(link).length > 0,
     hints: [],
     records: new Map([patient, ...records].map((one) => [`${one.resourceType}/${one.id}`, one])),
     earlier: [],

@@ -1,17 +1,18 @@
 /** What is to be said about a record: the decision, its evidence, what would be sent. For an operator, who may see the source. */
 import type { Resource } from '@medplum/fhirtypes';
+import { randomBytes } from 'node:crypto';
 import type { Config } from '../../src/config/load.ts';
 import { isReplicated, REPLICATED_TYPES } from '../../src/config/policy.ts';
 import type { Replicated } from '../../src/config/policy.ts';
 import { open } from '../../src/fhir/sealed.ts';
 import type { Facts } from '../../src/flows/sync/facts.ts';
 import { hintOf } from '../../src/flows/sync/facts.ts';
+import { keyringOf } from '../../src/flows/keyring.ts';
 import { plan } from '../../src/flows/sync/plan.ts';
 import type { Plan, Rules } from '../../src/flows/sync/plan.ts';
 import type { Decision } from '../../src/rules/consent/decision.ts';
 import { explain } from '../../src/rules/consent/explain.ts';
 import { mayReplicate } from '../../src/rules/consent/gate.ts';
-import { patientKeys } from '../../src/rules/deid/keys.ts';
 import type { Source } from '../consent/project.ts';
 import type { RecordFacts } from './gather.ts';
 
@@ -80,7 +81,9 @@ function decide({ purpose, actors, systems }: Source, facts: Facts, resource: Re
 }
 
 function planOf(config: Config, facts: Facts, record: Replicated, at: string): Plan {
-  const rules: Rules = { config, keys: patientKeys(config.key, facts.patientId), at, memo: new Map() };
+  // Without a link the tokens of profile `safe-harbor` do not exist yet; what is shown instead is of the moment.
+  const { keys } = keyringOf(config, facts.patientId, facts.link, () => randomBytes(32).toString('hex'));
+  const rules: Rules = { config, keys, at, memo: new Map() };
   return plan(facts, hintOf(record).hint, rules);
 }
 
@@ -149,5 +152,5 @@ function sendingLines({ loaded }: Source, facts: Facts, record: Resource, at: st
 function linkLine({ isLinked }: Facts): string {
   return isLinked
     ? 'link: something of this patient has been sent before.'
-    : 'link: none under the present key; nothing of this patient was ever sent.';
+    : 'link: none, or of the past; nothing of this patient is on the replica.';
 }

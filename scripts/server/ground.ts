@@ -199,8 +199,9 @@ export async function copiesOf({ source, replica }: Ground, patientId: string): 
   const links = await source.get<Bundle>(
     `Basic?code=${encodeURIComponent(`${control}|patient-link`)}&subject=Patient/${patientId}`
   );
-  const link = links.entry?.[0]?.resource as { identifier?: { value?: string }[] } | undefined;
-  const token = link?.identifier?.[0]?.value;
+  const link = links.entry?.[0]?.resource as
+    { identifier?: { system?: string; use?: string; value?: string }[] } | undefined;
+  const token = link?.identifier?.find(({ system, use }) => system === patientToken && use === undefined)?.value;
   if (!token) {
     return [];
   }

@@ -1,6 +1,6 @@
 /** The only place that builds adapters: settings are judged, ports are joined, and one flow is run under one deadline. */
 import type { BotEvent, MedplumClient } from '@medplum/core';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
 import type { Asked } from '../flows/admin/administer.io.ts';
@@ -76,6 +76,7 @@ export async function run<T>(
         replica,
         eraser,
         vault,
+        mint: () => randomBytes(32).toString('hex'),
         clock: systemClock,
         log,
         correlationId,

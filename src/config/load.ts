@@ -2,8 +2,15 @@
 import { systemsOf } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { problemOf } from './check.ts';
+import { PROFILE } from './policy.ts';
 import { SETTINGS } from './settings.ts';
 import type { Setting, SettingName } from './settings.ts';
+
+/** One version of PSEUDONYM_KEY. */
+interface ProjectKey {
+  readonly version: number;
+  readonly secret: string;
+}
 
 /** What the bots work with. */
 export interface Config {
@@ -22,7 +29,11 @@ export interface Config {
   /** Credentials for `$expunge` on the replica. */
   readonly eraser: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
-  readonly key: { readonly version: number; readonly secret: string };
+  /** How copies are de-identified: the build's, of `bots.config.json`. */
+  readonly profile: 'pseudonymised' | 'safe-harbor';
+  readonly key: ProjectKey;
+  /** The key of the version before, while copies under it may still be on the replica. */
+  readonly previousKey: ProjectKey | undefined;
   /** Under which originals are kept encrypted; undefined when none are. `previous` is the key of the version before. */
   readonly payloadKey:
     { readonly version: number; readonly secret: string; readonly previous: string | undefined } | undefined;
@@ -65,6 +76,14 @@ export function load(secrets: Secrets): Loaded {
   if (values.get('PAYLOAD_KEY') !== undefined && values.get('PAYLOAD_KEY') === values.get('PSEUDONYM_KEY')) {
     problems.push('PAYLOAD_KEY must not be PSEUDONYM_KEY');
   }
+  if (values.get('PSEUDONYM_KEY_PREVIOUS') !== undefined) {
+    if (values.get('PSEUDONYM_KEY_PREVIOUS') === values.get('PSEUDONYM_KEY')) {
+      problems.push('PSEUDONYM_KEY_PREVIOUS must not be PSEUDONYM_KEY');
+    }
+    if (values.get('PSEUDONYM_KEY_VERSION') === '1') {
+      problems.push('PSEUDONYM_KEY_PREVIOUS is set, so PSEUDONYM_KEY_VERSION must be above 1');
+    }
+  }
   return problems.length > 0
     ? { problems }
     : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production) };
@@ -77,6 +96,7 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
       .split(',')
       .map((part) => part.trim())
       .filter(Boolean);
+  const version = Number(text('PSEUDONYM_KEY_VERSION'));
   const base = text('REPLICA_BASE_URL').replace(/\/*$/, '/');
   return {
     syncEnabled: text('SYNC_ENABLED') === 'true',
@@ -99,7 +119,11 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
       purpose: text('CONSENT_PURPOSE'),
       actors: list('REPLICA_ACTORS'),
     },
-    key: { version: Number(text('PSEUDONYM_KEY_VERSION')), secret: text('PSEUDONYM_KEY') },
+    profile: PROFILE,
+    key: { version, secret: text('PSEUDONYM_KEY') },
+    previousKey: text('PSEUDONYM_KEY_PREVIOUS')
+      ? { version: version - 1, secret: text('PSEUDONYM_KEY_PREVIOUS') }
+      : undefined,
     payloadKey: text('PAYLOAD_KEY')
       ? {
           version: Number(text('PAYLOAD_KEY_VERSION')),

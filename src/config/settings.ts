@@ -115,6 +115,12 @@ export const SETTINGS = [
     why: 'The version of that key, part of every digest: a new number makes every copy differ.',
   },
   {
+    name: 'PSEUDONYM_KEY_PREVIOUS',
+    kind: 'key',
+    optional: true,
+    why: 'The key of the version before, during a rotation: copies under it are found, replaced and erased. Set by `npm run secrets -- rotate PSEUDONYM_KEY`.',
+  },
+  {
     name: 'PAYLOAD_KEY',
     kind: 'key',
     optional: true,

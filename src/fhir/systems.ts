@@ -28,6 +28,12 @@ export interface Systems {
   readonly encryptedPayload: string;
   /** Identifier system of encrypted originals, and the root of the URIs that copies know them by. */
   readonly payload: string;
+  /** Identifier system of patient links: the id of the source Patient. */
+  readonly link: string;
+  /** Identifier system of control resources about one record: `Type/id` in the source. */
+  readonly record: string;
+  /** Extension of a patient link: the patient's random secret, in profile `safe-harbor`. */
+  readonly crosswalk: string;
   /** Code system of roles in `PractitionerRole.code`: ADMIN, RESEARCHER. */
   readonly role: string;
   /** Identifier system of bots: the stable name by which they are deployed and called. */
@@ -54,6 +60,9 @@ export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
     control: `${namespace}/control`,
     encryptedPayload: `${namespace}/encrypted-payload`,
     payload: `${namespace}/payload`,
+    link: `${namespace}/patient-link`,
+    record: `${namespace}/record`,
+    crosswalk: `${namespace}/crosswalk`,
     role: `${namespace}/role`,
     bot: `${namespace}/bot`,
   };

@@ -10,6 +10,8 @@ export interface Deps {
   readonly eraser: Eraser | undefined;
   /** Encrypts originals, where there is a key for that. */
   readonly vault: Sealer | undefined;
+  /** @returns 32 random bytes as hex, from a source fit for secrets. */
+  readonly mint: () => string;
   readonly clock: Clock;
   readonly log: Log;
   readonly correlationId: string;

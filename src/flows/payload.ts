@@ -9,7 +9,10 @@ export interface Payload {
   /** `Type/id` of the record. */
   readonly record: string;
   readonly patientId: string;
+  /** Under which it is encrypted. */
   readonly token: string;
+  /** Under which it was, with former keys: whoever has written them down still finds it. */
+  readonly formerTokens?: readonly string[];
   /** `Binary/id`; without it there is none now, but there was. */
   readonly binary?: string;
   /** The version of the record that is in it. */
@@ -39,11 +42,15 @@ export function payloadTerm(systems: Systems, token: string): string {
  * @returns The Basic to save. Only while there is an original does it refer to the patient, who may be gone afterwards.
  */
 export function payloadBasic(systems: Systems, payload: Payload): Basic {
-  const { record, patientId, token, binary, version, kid } = payload;
-  const parts = { record, binary, version, kid };
+  const { record, patientId, token, formerTokens = [], binary, version, kid } = payload;
+  const parts = { binary, version, kid };
   return {
     resourceType: 'Basic',
-    identifier: [{ system: systems.payload, value: token }],
+    identifier: [
+      { system: systems.record, value: record },
+      { system: systems.payload, value: token },
+      ...formerTokens.map((value) => ({ use: 'old' as const, system: systems.payload, value })),
+    ],
     code: { coding: [{ system: systems.control, code: 'payload' }] },
     ...(binary && { subject: { reference: `Patient/${patientId}` } }),
     ...(binary && {
@@ -59,27 +66,42 @@ export function payloadBasic(systems: Systems, payload: Payload): Basic {
 
 /**
  * @param systems - Our systems.
+ * @param record - `Type/id` of a record.
+ * @returns The same, whatever the keys are.
+ */
+export function recordTerm(systems: Systems, record: string): string {
+  return `${systems.record}|${record}`;
+}
+
+/** By which of its names an original is looked for. */
+export type PayloadName = { readonly token: string } | { readonly record: string };
+
+/**
+ * @param systems - Our systems.
  * @param found - What a search found, if one was made.
- * @param token - The token of a record.
+ * @param name - Of a record.
  * @returns What is known of its original.
  */
-export function keptOf(systems: Systems, found: readonly Resource[] | undefined, token: string): Kept | undefined {
+export function keptOf(systems: Systems, found: readonly Resource[] | undefined, name: PayloadName): Kept | undefined {
+  const [wanted, where] = 'token' in name ? [name.token, systems.payload] : [name.record, systems.record];
   const basic = found?.find(
     (one): one is Basic =>
       one.resourceType === 'Basic' &&
       one.code.coding?.[0]?.code === CODE &&
-      one.identifier?.some(({ system, value }) => system === systems.payload && value === token) === true
+      one.identifier?.some(({ system, value }) => system === where && value === wanted) === true
   );
   const extension = basic?.extension?.find(({ url }) => url === systems.encryptedPayload)?.extension;
-  const part = (name: string): string | undefined => extension?.find(({ url }) => url === name)?.valueString;
+  const part = (part: string): string | undefined => extension?.find(({ url }) => url === part)?.valueString;
   const [binary, version, kid] = [part('binary'), part('version'), part('kid')];
+  const tokens = basic?.identifier?.filter(({ system }) => system === systems.payload) ?? [];
   return (
     basic && {
       id: basic.id ?? '',
       versionId: basic.meta?.versionId ?? '',
-      record: part('record') ?? '',
+      record: basic.identifier?.find(({ system }) => system === systems.record)?.value ?? '',
       patientId: basic.subject?.reference?.split('/')[1] ?? '',
-      token,
+      token: tokens.find(({ use }) => use !== 'old')?.value ?? '',
+      formerTokens: tokens.flatMap(({ use, value }) => (use === 'old' && value ? [value] : [])),
       ...(binary && { binary }),
       ...(version && { version }),
       ...(kid && { kid }),

@@ -11,8 +11,9 @@ import type { Action } from './tally.ts';
 export interface TrailEntity {
   /** The record in the source, `Type/id`, while the source has it. */
   readonly reference?: string;
-  readonly token: string;
-  readonly tokenSystem: string;
+  /** Absent where the record never had one. */
+  readonly token?: string;
+  readonly tokenSystem?: string;
   readonly action: Action;
   readonly reason?: string;
   /** The deciding Consent, `Consent/id/_history/version`. */
@@ -37,7 +38,8 @@ export interface TrailEvent {
   /** The bot, `Bot/id`. */
   readonly bot: string;
   readonly patientId: string;
-  readonly patientToken: string;
+  /** Absent where the patient never had one. */
+  readonly patientToken?: string;
   readonly purpose: string;
   readonly startedAt: number;
   readonly endedAt: number;
@@ -131,7 +133,7 @@ function patientEntity(event: TrailEvent, systems: Systems): AuditEventEntity {
   return {
     what: {
       reference: `Patient/${event.patientId}`,
-      identifier: { system: systems.patientToken, value: event.patientToken },
+      ...(event.patientToken && { identifier: { system: systems.patientToken, value: event.patientToken } }),
     },
     type: { system: OBJECT_TYPE, code: '1', display: 'Person' },
     role: { system: OBJECT_ROLE, code: '1', display: 'Patient' },
@@ -141,7 +143,10 @@ function patientEntity(event: TrailEvent, systems: Systems): AuditEventEntity {
 function recordEntity(entity: TrailEntity): AuditEventEntity {
   const { reference, token, tokenSystem, action, reason, path, validUntil, consent, erasure } = entity;
   return {
-    what: { ...(reference && { reference }), identifier: { system: tokenSystem, value: token } },
+    what: {
+      ...(reference && { reference }),
+      ...(token && tokenSystem && { identifier: { system: tokenSystem, value: token } }),
+    },
     type: { system: OBJECT_TYPE, code: '2', display: 'System Object' },
     role: { system: OBJECT_ROLE, code: '4', display: 'Domain Resource' },
     detail: [

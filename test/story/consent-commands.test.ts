@@ -3,6 +3,8 @@ import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { linkIn } from '../../src/flows/link.ts';
 import { fileOf, tidy } from '../demo/kit.ts';
 import { admit, all, copies, createWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
@@ -183,7 +185,11 @@ describe('the proof for an auditor', () => {
     const link = (await all<Basic>(world.sandbox, 'Basic', 'source')).find(
       ({ subject }) => subject?.reference === `Patient/${person.patient.id}`
     );
-    const { code, out } = await run('consent', 'proof', link?.identifier?.[0]?.value ?? '');
+    const { code, out } = await run(
+      'consent',
+      'proof',
+      linkIn(systemsOf(), link ? [link] : [])?.tokens[0]?.value ?? ''
+    );
     expect(code).toBe(0);
     const proof = JSON.parse(out) as { shared: number; erased: number; consents: unknown[]; runs: { found: number }[] };
     expect(proof.shared).toBeGreaterThan(0);

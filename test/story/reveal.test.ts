@@ -350,7 +350,7 @@ describe('reveal', () => {
     );
     const answer = await ask(await signIn(`Patient/${patient.id}`), {
       ...(await request()),
-      token: first?.identifier?.[0]?.value,
+      token: first?.identifier?.find(({ system }) => system === systems.payload)?.value,
     });
     expect(reasonOf(answer)).toBe('unreadable');
   });

@@ -2,6 +2,7 @@
 import type { WithId } from '@medplum/core';
 import type {
   AuditEvent,
+  Basic,
   Bundle,
   Consent,
   Encounter,
@@ -11,26 +12,30 @@ import type {
   Reference,
   Resource,
 } from '@medplum/fhirtypes';
+import { randomBytes } from 'node:crypto';
 import { installBundle } from '../../scripts/install.ts';
 import type { Installed, InstallOptions } from '../../scripts/install.ts';
 import { createSandbox } from '../../scripts/sandbox/sandbox.ts';
 import type { Sandbox } from '../../scripts/sandbox/sandbox.ts';
 import type { WireEntry } from '../../scripts/sandbox/wire.ts';
 import { consentToShare } from '../../scripts/story/consent.ts';
-import { REPLICATED_TYPES } from '../../src/config/policy.ts';
+import { PROFILE, REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
 import { open } from '../../src/fhir/sealed.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
+import { keyringOf } from '../../src/flows/keyring.ts';
+import { linkIn, linkTerm } from '../../src/flows/link.ts';
 import { plan } from '../../src/flows/sync/plan.ts';
 import { hintOf } from '../../src/flows/sync/facts.ts';
 import type { Replicated } from '../../src/config/policy.ts';
-import { patientKeys } from '../../src/rules/deid/keys.ts';
 import { canonical } from '../../src/fhir/canonical.ts';
 
 export interface World {
   readonly sandbox: Sandbox;
   readonly installed: Installed;
+  /** Of the installed bundle. */
+  readonly profile: Config['profile'];
   /** Requests that bots sent to the replica since the last call, token requests aside. */
   sent(): WireEntry[];
   /** Requests that bots sent to the source since the last call. */
@@ -55,6 +60,7 @@ export async function createWorld(options: InstallOptions = {}): Promise<World> 
   return {
     sandbox,
     installed,
+    profile: (options.profile as Config['profile'] | undefined) ?? PROFILE,
     sent: () => wires.replica.splice(0).filter(({ interaction }) => interaction !== 'token'),
     asked: () => wires.source.splice(0).filter(({ caller }) => caller?.startsWith('Bot/')),
     async trail() {
@@ -204,7 +210,8 @@ function identifierOf(resource: Resource): Identifier | undefined {
 
 /** What the replica should hold: the rules over the source, without any of the machinery between them. */
 export async function expected(world: World): Promise<string[]> {
-  const config = await configOf(world);
+  const config = { ...(await configOf(world)), profile: world.profile };
+  const controls = await all<Basic>(world.sandbox, 'Basic', 'source');
   const patients = new Map(
     (await all<Patient>(world.sandbox, 'Patient', 'source')).map((patient) => [patient.id, patient])
   );
@@ -236,7 +243,12 @@ export async function expected(world: World): Promise<string[]> {
         ]),
         earlier: [],
       };
-      const planned = plan(facts, hint, { config, keys: patientKeys(config.key, patientId), at, memo: new Map() });
+      const own = controls.filter(({ identifier = [] }) =>
+        identifier.some(({ system, value }) => `${system}|${value}` === linkTerm(config.systems, patientId))
+      );
+      // A copy without a link would be a mistake: then it is compared with one under keys that nobody has.
+      const { keys } = keyringOf(config, patientId, linkIn(config.systems, own), () => randomBytes(32).toString('hex'));
+      const planned = plan(facts, hint, { config, keys, at, memo: new Map() });
       if (planned.action !== 'put') {
         return [];
       }

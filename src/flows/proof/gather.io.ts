@@ -1,8 +1,9 @@
 /** Reads what the source knows about one patient's sharing: Consents with all versions, and our trail. */
-import type { AuditEvent, Basic, Bundle, Consent, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle, Consent, Resource } from '@medplum/fhirtypes';
 import { Fault } from '../../observability/fault.ts';
 import type { SourceFhir } from '../../ports.ts';
 import type { Systems } from '../../fhir/systems.ts';
+import { linkIn } from '../link.ts';
 import type { Evidence } from './evidence.ts';
 
 const TYPES = ['FHIR_SYNC', 'FHIR_CONSENT'];
@@ -24,10 +25,12 @@ export async function gatherEvidence(
   const link = await source.search(
     `Basic?identifier=${encodeURIComponent(`${systems.patientToken}|${token}`)}&_count=1`
   );
-  const patient = (link.entry?.[0]?.resource as Basic | undefined)?.subject?.reference;
-  if (!patient) {
+  const found = (link.entry ?? []).flatMap(({ resource }) => resource ?? []);
+  const patientId = linkIn(systems, found)?.patientId;
+  if (!patientId) {
     return undefined;
   }
+  const patient = `Patient/${patientId}`;
   const current = await all<Consent>(source, `Consent?patient=${patient}&_count=100`);
   const consents: Consent[] = [];
   for (let from = 0; from < current.length; from += AT_A_TIME) {

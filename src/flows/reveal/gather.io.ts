@@ -1,9 +1,10 @@
 /** Reads what a reveal is decided on: whose the token is, who asks, what the Consents say. */
-import type { Basic, Bundle, Consent, Encounter, Patient, PractitionerRole, Resource } from '@medplum/fhirtypes';
+import type { Bundle, Consent, Encounter, Patient, PractitionerRole, Resource } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import { Fault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
 import { ACTIVE } from '../../rules/access/role.ts';
+import { linkIn } from '../link.ts';
 import { keptOf, payloadTerm } from '../payload.ts';
 import type { RevealFacts } from './facts.ts';
 
@@ -27,9 +28,8 @@ export async function gatherReveal(
     ...(token === undefined ? [] : [`Basic?identifier=${terms.join(',')}&_count=10`]),
     ...(isPractitioner ? [`PractitionerRole?practitioner=${requester}&_count=100`] : []),
   ]).then((found) => (token === undefined ? [[], ...found] : found));
-  const kept = token === undefined ? undefined : keptOf(systems, controls, token);
-  const link = controls.find((one) => (one as Basic).identifier?.[0]?.system === systems.patientToken);
-  const patientId = (link as Basic | undefined)?.subject?.reference?.split('/')[1] ?? (kept?.patientId || undefined);
+  const kept = token === undefined ? undefined : keptOf(systems, controls, { token });
+  const patientId = linkIn(systems, controls)?.patientId ?? (kept?.patientId || undefined);
   const own = { patientId, kept, roles: roles as PractitionerRole[] };
   if (patientId === undefined) {
     return { ...own, patient: undefined, consents: [], encounters: [] };

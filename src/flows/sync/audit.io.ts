@@ -2,15 +2,15 @@
 import { auditEventOf } from '../../observability/trail.ts';
 import type { TrailType } from '../../observability/trail.ts';
 import type { FaultCode } from '../../observability/fault.ts';
-import type { PatientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
+import type { Keyring } from '../keyring.ts';
 import { entityOf } from './done.ts';
 import type { Done } from './done.ts';
 
 /** The frame of one trail event. */
 export interface Frame {
   readonly patientId: string;
-  readonly keys: PatientKeys;
+  readonly keyring: Keyring;
   readonly startedAt: number;
   readonly attempt: number;
   readonly fault?: FaultCode;
@@ -28,12 +28,14 @@ export interface Frame {
  */
 export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Promise<void> {
   const { config, source, clock, bot, correlationId } = deps;
+  // Keys that are in no link name nothing that anybody could look for.
+  const { keys, isProvisional } = frame.keyring;
   const event = auditEventOf(
     {
       correlationId,
       bot,
       patientId: frame.patientId,
-      patientToken: frame.keys.patientToken,
+      ...(!isProvisional && { patientToken: keys.patientToken }),
       purpose: config.consent.purpose,
       startedAt: frame.startedAt,
       endedAt: clock.now(),
@@ -41,7 +43,7 @@ export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Pr
       ...(frame.fault && { fault: frame.fault }),
       ...(frame.type && { type: frame.type }),
       ...(frame.details && { details: frame.details }),
-      entities: done.map(entityOf),
+      entities: done.map((one) => entityOf(one, isProvisional)),
     },
     config.systems
   );

@@ -4,23 +4,23 @@ import { Fault, faultCodeOf } from '../../observability/fault.ts';
 import type { FaultCode } from '../../observability/fault.ts';
 import { add, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
-import { patientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
+import type { Keyring } from '../keyring.ts';
 import { apply } from './apply.io.ts';
 import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
 import { doneOf } from './done.ts';
 import type { Done } from './done.ts';
+import { planAll } from './establish.io.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
+import { removeFormer, replacedBy } from './former.io.ts';
 import { gather } from './gather.io.ts';
-import { linkOf, linkSearch, tokensWithOriginal } from './link.ts';
 import { syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
-import { plan, sealParents } from './plan.ts';
+import { sealParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
-import { rulesOf } from './rules.ts';
 import { formerPatients, hasTurned } from './turn.ts';
 
 /** A record that changes faster than it can be copied is left to the sweep. */
@@ -48,53 +48,46 @@ const FIRST_PAUSE_MS = 25;
  * @throws Fault when the replica or the source could not be reached in time; the failure is in the trail by then.
  */
 export async function syncChange(deps: Deps, patientId: string, hint: Hint, seenAt?: string): Promise<Tally> {
-  const { config, source, clock } = deps;
+  const { clock } = deps;
   const startedAt = clock.now();
-  const keys = patientKeys(config.key, patientId);
-  const where = {
-    patientId,
-    linkSearch: linkSearch(config.systems, keys.patientToken, tokensWithOriginal(keys, [hint])),
-  };
   const done: Done[] = [];
-  const fail = async (fault: FaultCode, round: number, error: unknown): Promise<never> => {
-    await audit(deps, { patientId, keys, startedAt, attempt: round, fault }, done);
+  const fail = async (keyring: Keyring, fault: FaultCode, round: number, error: unknown): Promise<never> => {
+    await audit(deps, { patientId, keyring, startedAt, attempt: round, fault }, done);
     throw error;
   };
   const gatherAfter = async (pauseMs: number): Promise<Facts> => {
     await clock.sleep(pauseMs);
-    return gather(source, where, [hint]);
+    return gather(deps, patientId, [hint]);
   };
 
-  const first = await gather(source, where, [hint], true);
+  const first = await gather(deps, patientId, [hint], true);
   if (isOvertaken(first, hint, seenAt)) {
     return tallyOf([]);
   }
   let facts = first;
   for (let round = 1; ; round++) {
-    const rules = rulesOf(deps, keys);
     const [current = hint] = facts.hints;
-    const planned = leftToConsent(plan(facts, current, rules), facts, clock.now());
-    if (planned.action === 'put' && !facts.isLinked) {
-      await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
-    }
+    const state = facts;
+    const { keyring, rules, plans } = await planAll(deps, state, (one) => leftToConsent(one, state, clock.now()));
+    const [planned] = plans as readonly [Plan];
     try {
       await keepOriginals(deps, facts, [planned]);
-      await apply(deps, planned, (parents) => sealParents(facts, parents, rules));
+      await apply(deps, planned, (parents) => sealParents(state, parents, rules));
     } catch (error) {
       const code = faultCodeOf(error) ?? 'replica-rejected';
       done.push({ ...doneOf(deps, planned), action: 'fail', reason: code });
-      return fail(code, round, error);
+      return fail(keyring, code, round, error);
     }
     // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
-    done.push(doneOf(deps, planned));
-    const after = hasEffect(planned) ? await gather(source, where, [current]) : facts;
+    done.push(doneOf(deps, planned), ...(await removeFormer(deps, keyring.former, replacedBy([current], [planned]))));
+    const after = hasEffect(planned) ? await gather(deps, patientId, [current]) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, [planned])) {
-      await audit(deps, { patientId, keys, startedAt, attempt: round }, done);
-      report(deps, planned, round);
+      await audit(deps, { patientId, keyring, startedAt, attempt: round }, done);
+      report(deps, keyring, planned, round);
       return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));
     }
     if (round >= MAX_ROUNDS) {
-      return fail('contention', round, new Fault('contention'));
+      return fail(keyring, 'contention', round, new Fault('contention'));
     }
     facts = round === 1 ? after : await gatherAfter(FIRST_PAUSE_MS * 2 ** round);
   }
@@ -145,8 +138,11 @@ function hasEffect({ action }: Plan): boolean {
   return action === 'put' || action === 'withdraw';
 }
 
-function report({ log }: Deps, planned: Plan, attempt: number): void {
+function report({ log }: Deps, { isProvisional }: Keyring, planned: Plan, attempt: number): void {
   const { action, target } = planned;
-  const reason = 'reason' in planned ? { reason: planned.reason } : {};
-  log('info', 'change-synced', { resourceType: target.resourceType, token: target.token, action, attempt, ...reason });
+  const known = {
+    ...('reason' in planned && { reason: planned.reason }),
+    ...(!isProvisional && { token: target.token }),
+  };
+  log('info', 'change-synced', { resourceType: target.resourceType, action, attempt, ...known });
 }

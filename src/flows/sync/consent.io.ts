@@ -1,9 +1,11 @@
 /** A Consent has changed: the patient's copies follow, and what came of it is looked at and written down. */
 import { Fault } from '../../observability/fault.ts';
 import type { Tally } from '../../observability/tally.ts';
-import { patientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
+import { keyringOf } from '../keyring.ts';
+import { liveTokens } from '../link.ts';
 import { audit } from './audit.io.ts';
+import { readLink } from './establish.io.ts';
 import { copiesOfPatient, syncPatient } from './patient.io.ts';
 
 /**
@@ -17,9 +19,16 @@ import { copiesOfPatient, syncPatient } from './patient.io.ts';
  */
 export async function syncConsent(deps: Deps, patientId: string, consent: string): Promise<Tally> {
   const startedAt = deps.clock.now();
-  const keys = patientKeys(deps.config.key, patientId);
   const { isLeaving, ...tally } = await syncPatient(deps, patientId);
-  const left = isLeaving && tally.withdrawn > 0 ? await copiesOfPatient(deps, keys) : [];
+  if (tally.put + tally.withdrawn === 0) {
+    return tally;
+  }
+  const link = await readLink(deps, patientId);
+  const keyring = keyringOf(deps.config, patientId, link, deps.mint);
+  const left = [];
+  for (const token of isLeaving && tally.withdrawn > 0 ? liveTokens(link) : []) {
+    left.push(...(await copiesOfPatient(deps, token)));
+  }
   const details = {
     consent,
     put: String(tally.put),
@@ -27,13 +36,11 @@ export async function syncConsent(deps: Deps, patientId: string, consent: string
     history: deps.eraser ? 'expunged' : 'remains',
     found: String(left.length),
   };
-  const frame = { patientId, keys, startedAt, attempt: 1, type: 'FHIR_CONSENT' as const, details };
+  const frame = { patientId, keyring, startedAt, attempt: 1, type: 'FHIR_CONSENT' as const, details };
   if (left.length > 0) {
     await audit(deps, { ...frame, fault: 'erasure-incomplete' }, []);
     throw new Fault('erasure-incomplete');
   }
-  if (tally.put + tally.withdrawn > 0) {
-    await audit(deps, frame, []);
-  }
+  await audit(deps, frame, []);
   return tally;
 }

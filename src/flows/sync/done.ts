@@ -32,15 +32,15 @@ export function doneOf(hands: { readonly eraser: unknown }, plan: Plan): Done {
 
 /**
  * @param done - What was done.
+ * @param isNameless - Whether its token counts for nothing.
  * @returns Its entity in an AuditEvent: codes and references only.
  */
-export function entityOf({ action, target, reason, decision, erasure }: Done): TrailEntity {
+export function entityOf({ action, target, reason, decision, erasure }: Done, isNameless = false): TrailEntity {
   const { reference, token, tokenSystem } = target;
   const consent = decision?.consent;
   return {
     ...(reference && { reference }),
-    token,
-    tokenSystem,
+    ...(!isNameless && { token, tokenSystem }),
     action,
     ...(reason && { reason }),
     ...(erasure && { erasure }),

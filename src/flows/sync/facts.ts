@@ -2,6 +2,7 @@
 import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import { encounterIdOf, patientIdOf } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+import type { SavedLink } from '../link.ts';
 
 /** A record that may have changed. Only a hint: what counts is what the source holds now. */
 export interface Hint {
@@ -16,7 +17,9 @@ export interface Facts {
   readonly patientId: string;
   readonly patient: Patient | undefined;
   readonly consents: readonly Consent[];
-  /** Whether anything of this patient was ever sent: then, and only then, is there something to take back. */
+  /** The patient's link, if there is one. */
+  readonly link?: SavedLink | undefined;
+  /** Whether anything of this patient may be on the replica: then, and only then, is there something to take back. */
   readonly isLinked: boolean;
   readonly hints: readonly Hint[];
   /** By `Type/id`: the hinted records, the Patient, and the Encounters they are part of. Absent means deleted. */

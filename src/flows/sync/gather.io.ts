@@ -4,16 +4,11 @@ import { encounterIdOf, isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
+import type { Deps } from '../deps.ts';
+import { isLink, linkIn, liveTokens } from '../link.ts';
+import { controlSearch } from './controls.ts';
 import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
-import { isLink } from './link.ts';
-
-/** Where to read. */
-export interface Where {
-  readonly patientId: string;
-  /** The search that finds the link of this patient, and what is known of the originals of the hinted records. */
-  readonly linkSearch: string;
-}
 
 /** Earlier versions that are looked at for a change of patient or of standing: enough for events that come in a burst. */
 const VERSIONS = 4;
@@ -21,32 +16,33 @@ const VERSIONS = 4;
 /**
  * Gathers the facts about some records of one patient.
  *
- * @param source - The source.
- * @param where - The patient and its link.
+ * @param deps - The run: source and systems.
+ * @param patientId - The patient.
  * @param hints - At most a page of records.
  * @param withHistory - True to read earlier versions of the one hinted record as well (10 units instead of 1).
  * @returns The facts: one request, or one more when a hint named another Encounter than the record does now.
  * @throws Fault `source-*` when anything cannot be read: an unread Consent is never an absent one.
  */
 export async function gather(
-  source: SourceFhir,
-  where: Where,
+  deps: Pick<Deps, 'source' | 'config'>,
+  patientId: string,
   hints: readonly Hint[],
   withHistory = false
 ): Promise<Facts> {
+  const { source, config } = deps;
   const ids = Map.groupBy(
     [
       ...hints.map(keyOf),
       ...hints.flatMap(({ encounterId }) => (encounterId ? [`Encounter/${encounterId}`] : [])),
-    ].filter((key) => key !== `Patient/${where.patientId}`),
+    ].filter((key) => key !== `Patient/${patientId}`),
     (key) => key.split('/')[0] ?? ''
   );
   const histories = withHistory ? hints.map((hint) => `${keyOf(hint)}/_history?_count=${VERSIONS}`) : [];
   const reads = [...ids].map(([type, keys]) => byType(type, [...new Set(keys.map((key) => key.split('/')[1] ?? ''))]));
   const answers = await source.read([
-    `Patient/${where.patientId}`,
-    `Consent?patient=Patient/${where.patientId}&_count=100`,
-    where.linkSearch,
+    `Patient/${patientId}`,
+    `Consent?patient=Patient/${patientId}&_count=100`,
+    controlSearch(config.systems, patientId, hints),
     ...reads,
     ...histories,
   ]);
@@ -55,11 +51,13 @@ export async function gather(
     isReplicated
   );
   const controls = resourcesOf(link).filter((one): one is Basic => one.resourceType === 'Basic');
+  const known = linkIn(config.systems, controls);
   const facts: Facts = {
-    patientId: where.patientId,
+    patientId,
     patient: patient as Patient | undefined,
     consents: await allPages<Consent>(source, consents as Bundle | undefined),
-    isLinked: controls.some(isLink),
+    link: known,
+    isLinked: liveTokens(known).length > 0,
     hints,
     records: new Map(found.map((resource) => [`${resource.resourceType}/${resource.id}`, resource])),
     earlier: rest.slice(reads.length).flatMap(resourcesOf).filter(isReplicated),
@@ -69,7 +67,7 @@ export async function gather(
   const isComplete = corrected.every(
     ({ encounterId }) => !encounterId || (ids.get('Encounter') ?? []).includes(`Encounter/${encounterId}`)
   );
-  return isComplete ? { ...facts, hints: corrected } : gather(source, where, corrected, withHistory);
+  return isComplete ? { ...facts, hints: corrected } : gather(deps, patientId, corrected, withHistory);
 }
 
 /** One id is a read (1 unit), several are a search (20 units, `platform.md` §5.1). */

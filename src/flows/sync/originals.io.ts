@@ -23,7 +23,7 @@ const JOSE = 'application/jose';
 export async function keepOriginals(deps: Deps, facts: Facts, plans: readonly Plan[]): Promise<boolean> {
   let hasWritten = false;
   for (const plan of plans.filter((one) => !isSettled(deps, facts, one))) {
-    const known = keptOf(deps.config.systems, facts.originals, plan.target.token);
+    const known = keptOf(deps.config.systems, facts.originals, nameOf(plan));
     await (plan.action === 'put' && plan.keepsOriginal ? keep(deps, facts, plan, known) : forget(deps, known));
     hasWritten = true;
   }
@@ -41,7 +41,7 @@ export function areOriginalsKept(deps: Deps, facts: Facts, plans: readonly Plan[
 }
 
 function isSettled({ vault, config }: Deps, facts: Facts, plan: Plan): boolean {
-  const known = keptOf(config.systems, facts.originals, plan.target.token);
+  const known = keptOf(config.systems, facts.originals, nameOf(plan));
   switch (plan.action) {
     case 'skip':
     case 'quarantine':
@@ -58,11 +58,21 @@ function isUpToDate(vault: Sealer, facts: Facts, plan: Put, known: Kept | undefi
   if (!plan.keepsOriginal) {
     return known?.binary === undefined;
   }
-  return known?.binary !== undefined && known.kid === vault.kid && known.version === versionOf(facts, plan);
+  return (
+    known?.binary !== undefined &&
+    known.token === plan.target.token &&
+    known.kid === vault.kid &&
+    known.version === versionOf(facts, plan)
+  );
 }
 
 function versionOf(facts: Facts, { target }: Put): string | undefined {
   return facts.records.get(`${target.reference}`)?.meta?.versionId;
+}
+
+/** By its record: what its token is depends on keys, and those may have changed. */
+function nameOf({ target }: Plan): { readonly record: string } {
+  return { record: `${target.reference}` };
 }
 
 /** The Binary first, then what names it, then the Binary that was named before: at no time is a Binary named that is not there. */
@@ -74,12 +84,16 @@ async function keep({ source, vault, config }: Deps, facts: Facts, plan: Put, kn
   }
   const sealed = vault.seal(JSON.stringify(facts.records.get(reference)), { token, version });
   const binary = await source.store(sealed, JOSE, reference);
-  const payload: Payload = { record: reference, patientId: facts.patientId, token, binary, version, kid: vault.kid };
+  const formerTokens = [known?.token ?? '', ...(known?.formerTokens ?? [])].filter(
+    (one) => one !== '' && one !== token
+  );
+  const { patientId } = facts;
+  const payload: Payload = { record: reference, patientId, token, formerTokens, binary, version, kid: vault.kid };
   const basic = payloadBasic(config.systems, payload);
   // Whoever loses a race takes their Binary away, and looks again in the next round.
   const isOurs = known
     ? await source.replace({ ...basic, id: known.id }, known.versionId)
-    : keptOf(config.systems, [await source.ensure(basic)], token)?.binary === binary;
+    : keptOf(config.systems, [await source.ensure(basic)], nameOf(plan))?.binary === binary;
   const superfluous = isOurs ? known?.binary : binary;
   if (superfluous !== undefined) {
     await source.discard(superfluous);
@@ -90,8 +104,9 @@ async function forget({ source, config }: Deps, known: Kept | undefined): Promis
   if (known?.binary === undefined) {
     return;
   }
-  const { record, patientId, token, id, versionId } = known;
-  if (await source.replace({ ...payloadBasic(config.systems, { record, patientId, token }), id }, versionId)) {
+  const { record, patientId, token, formerTokens = [], id, versionId } = known;
+  const basic = payloadBasic(config.systems, { record, patientId, token, formerTokens });
+  if (await source.replace({ ...basic, id }, versionId)) {
     await source.discard(known.binary);
   }
 }

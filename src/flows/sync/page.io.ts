@@ -6,20 +6,19 @@ import { Fault, faultOf } from '../../observability/fault.ts';
 import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Change, Copy, ReplicaFhir } from '../../ports.ts';
-import { patientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
 import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
 import { compare, inIdOrder, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
 import type { Done } from './done.ts';
-import { fingerprintOf } from './facts.ts';
+import { planAll } from './establish.io.ts';
+import { fingerprintOf, keyOf } from './facts.ts';
 import type { Hint } from './facts.ts';
+import { removeFormer, replacedBy } from './former.io.ts';
 import { gather } from './gather.io.ts';
-import { linkOf, linkSearch, tokensWithOriginal } from './link.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
-import { plan } from './plan.ts';
-import { rulesOf } from './rules.ts';
+import type { Plan } from './plan.ts';
 import { searchesOf, targetsOf } from './search.ts';
 
 /** Records in one page: its token searches and its write fit one request each. */
@@ -42,36 +41,27 @@ export async function syncPage(
   hints: readonly Hint[],
   options: { readonly isWhole?: boolean } = {}
 ): Promise<Tally> {
-  const { config, source, replica, clock } = deps;
-  const keys = patientKeys(config.key, patientId);
-  const where = {
-    patientId,
-    linkSearch: linkSearch(config.systems, keys.patientToken, tokensWithOriginal(keys, hints)),
-  };
+  const { replica, clock } = deps;
   const startedAt = clock.now();
   let total = NOTHING;
   const turned = new Set<string>();
 
-  let facts = await gather(source, where, hints);
+  let facts = await gather(deps, patientId, hints);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
-    const rules = rulesOf(deps, keys);
-    const plans = facts.hints.map((hint) => plan(facts, hint, rules));
+    const { keyring, plans } = await planAll(deps, facts);
     const copies = await replica.find(searchesOf(targetsOf(plans)));
     const steps = compare(deps, plans, copies);
-    const isNew = steps.some(({ done }) => done.action === 'put') && !facts.isLinked;
-    if (isNew) {
-      await source.ensure(linkOf(config.systems, patientId, keys.patientToken));
-    }
     const hasKept = await keepOriginals(deps, facts, plans);
-    const done = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
+    const written = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
+    const done = [...written, ...(await removeFormer(deps, keyring.former, unlessFailed(facts.hints, plans, written)))];
     const told = done.filter(({ action }) => action !== 'unchanged');
     if (told.length > 0) {
-      await audit(deps, { patientId, keys, startedAt, attempt: round }, told);
+      await audit(deps, { patientId, keyring, startedAt, attempt: round }, told);
     }
     total = add(total, tallyOf(done));
     encountersThatTurned(steps).forEach((id) => turned.add(id));
     const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
-    const after = hadEffect ? await gather(source, where, facts.hints) : facts;
+    const after = hadEffect ? await gather(deps, patientId, facts.hints) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
       await removeDuplicates(replica, steps);
       deps.log('info', 'page-synced', countsOf(total));
@@ -80,6 +70,12 @@ export async function syncPage(
     facts = after;
   }
   throw new Fault('contention');
+}
+
+/** What could not be written stays readable under the former keys. */
+function unlessFailed(hints: readonly Hint[], plans: readonly Plan[], written: readonly Done[]): Hint[] {
+  const failed = new Set(written.flatMap(({ action, target }) => (action === 'fail' ? [target.reference] : [])));
+  return replacedBy(hints, plans).filter((hint) => !failed.has(keyOf(hint)));
 }
 
 /** With an eraser, copies are not deleted but expunged: what was deleted is no longer found by its token. */

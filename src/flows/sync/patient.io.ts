@@ -1,21 +1,25 @@
 /** Everything of one patient: after a change of Consent, or of the Patient itself. */
 import { patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
-import { Fault, faultOf } from '../../observability/fault.ts';
-import { add, NOTHING } from '../../observability/tally.ts';
+import { Fault } from '../../observability/fault.ts';
+import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
-import type { Change, Copy } from '../../ports.ts';
-import { patientKeys } from '../../rules/deid/keys.ts';
-import type { PatientKeys } from '../../rules/deid/keys.ts';
+import type { Copy } from '../../ports.ts';
 import type { Deps } from '../deps.ts';
+import { keyringOf } from '../keyring.ts';
+import type { Keyring } from '../keyring.ts';
 import { audit } from './audit.io.ts';
+import { close } from './close.io.ts';
+import type { Outcome } from './close.io.ts';
+import { readLink } from './establish.io.ts';
 import { hintOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
+import { childrenFirst, removeCopies } from './former.io.ts';
 import { gather } from './gather.io.ts';
-import { linkSearch } from './link.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
-import { plan } from './plan.ts';
+import { plan, targetOf } from './plan.ts';
 import { rulesOf } from './rules.ts';
+import { searchesOf } from './search.ts';
 import { nextLook, timerOf } from './timer.ts';
 
 /** What came of looking at a patient. */
@@ -26,7 +30,8 @@ export interface Looked extends Tally {
 
 /**
  * Brings all copies of one patient in line with source and Consents: back-fills what is now permitted, erases what no
- * longer is, and removes copies whose source is gone. Then says when to look again, if anything will change by itself.
+ * longer is, removes copies whose source is gone, and brings copies under former keys under the present ones. Then says when to look
+ * again, if anything will change by itself.
  *
  * @param deps - The run.
  * @param patientId - The patient.
@@ -35,58 +40,73 @@ export interface Looked extends Tally {
  * @throws Fault when either server cannot be reached, or `deadline`; a timer has been set by then, so that it goes on.
  */
 export async function syncPatient(deps: Deps, patientId: string, isTimed = false): Promise<Looked> {
-  const keys = patientKeys(deps.config.key, patientId);
+  const { config, source, clock } = deps;
   const setTimer = async (at: number | undefined): Promise<void> =>
-    deps.source.schedule(timerOf(deps.config.systems, { id: patientId, token: keys.patientToken }, at));
-  const facts = await gather(
-    deps.source,
-    { patientId, linkSearch: linkSearch(deps.config.systems, keys.patientToken) },
-    [{ resourceType: 'Patient', id: patientId }]
-  );
+    source.schedule(timerOf(config.systems, patientId, at));
+  const facts = await gather(deps, patientId, [{ resourceType: 'Patient', id: patientId }]);
+  const keyring = keyringOf(config, patientId, facts.link, deps.mint);
   try {
-    const tally = await look(deps, facts, keys);
+    const tally = await look(deps, facts, keyring);
+    const { consents, patient } = facts;
     const hasErased = tally.withdrawn > 0;
-    const next = nextLook({ consents: facts.consents, patient: facts.patient, hasErased, now: deps.clock.now() });
+    const outcome = { isPatientThere: patient !== undefined, hasErased, isSecondLook: isTimed, ...tally };
+    const isOpen = await closeLink(deps, facts, keyring, outcome);
+    const next = nextLook({ consents, patient, needsSecondLook: hasErased || isOpen, now: clock.now() });
     if (next !== undefined || isTimed) {
       await setTimer(next);
     }
     return tally;
   } catch (error) {
     // What is not finished is looked at again by the next sweep, also when nothing else would remind it.
-    await setTimer(deps.clock.now());
+    await setTimer(clock.now());
     throw error;
   }
 }
 
-async function look(deps: Deps, facts: Facts, keys: PatientKeys): Promise<Looked> {
+/** Only where there are former keys, or a crosswalk to forget, does it take a request. */
+async function closeLink(
+  deps: Deps,
+  { patientId, link }: Facts,
+  { formerTokens }: Keyring,
+  outcome: Outcome
+): Promise<boolean> {
+  const mayForget = link?.secret !== undefined && outcome.isLeaving && outcome.isSecondLook;
+  if (formerTokens.length === 0 && !mayForget) {
+    return false;
+  }
+  const now = await readLink(deps, patientId);
+  return close(deps, now, keyringOf(deps.config, patientId, now, deps.mint), outcome);
+}
+
+async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked> {
   const { patientId } = facts;
+  const { keys } = keyring;
   const self: Hint = { resourceType: 'Patient', id: patientId };
   const isLeaving = plan(facts, self, rulesOf(deps, keys)).action !== 'put';
   const isConsented = facts.consents.some(({ status }) => status === 'active');
   if (!facts.isLinked && !isConsented) {
     return { ...(await syncPage(deps, patientId, [self])), isLeaving };
   }
-  const known = new Set([keys.patientToken]);
-  const before = await copiesOfPatient(deps, keys);
+  const seen: Hint[] = [];
+  // Keys that no copy was ever made under need no look at what is there.
+  const before = keyring.isProvisional ? [] : await copiesOfPatient(deps, keys.patientToken);
   let total = NOTHING;
   // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
   for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
     total = add(
       total,
-      type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, keys, known)
+      type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, seen)
     );
   }
+  const known = new Set([keys.patientToken, ...seen.map((hint) => keys.token(hint.resourceType, hint.id))]);
   const orphans = before.filter(({ token }) => !known.has(token));
-  return { ...add(total, await removeOrphans(deps, patientId, keys, orphans)), isLeaving };
+  total = add(total, await removeAll(deps, patientId, keyring, { copies: orphans, reason: 'deleted' }));
+  // What could not be written under the present keys stays readable under the former ones, with its parents.
+  const former = total.failed > 0 ? [] : await formerCopies(deps, keyring, seen);
+  return { ...add(total, await removeAll(deps, patientId, keyring, { copies: former, reason: 'rekeyed' })), isLeaving };
 }
 
-async function syncType(
-  deps: Deps,
-  patientId: string,
-  type: ReplicatedType,
-  keys: PatientKeys,
-  known: Set<string>
-): Promise<Tally> {
+async function syncType(deps: Deps, patientId: string, type: ReplicatedType, seen: Hint[]): Promise<Tally> {
   let total = NOTHING;
   let url: string | undefined = `${patientSearch(type, patientId)}&_count=${PAGE_SIZE}&_sort=_lastUpdated`;
   while (url) {
@@ -98,7 +118,7 @@ async function syncType(
     if (hints.length > 0) {
       total = add(total, await syncPage(deps, patientId, hints, { isWhole: true }));
     }
-    hints.forEach((hint) => known.add(keys.token(hint.resourceType, hint.id)));
+    seen.push(...hints);
     url = page.link?.find(({ relation }) => relation === 'next')?.url;
   }
   return total;
@@ -108,51 +128,53 @@ async function syncType(
  * The replica's own view of a patient: it also shows copies whose source is deleted or belongs to somebody else now.
  *
  * @param deps - The run.
- * @param keys - The patient's keys.
+ * @param patientToken - The patient's token.
  * @returns Copies that refer to a Patient under the token.
  */
-export async function copiesOfPatient({ replica, config }: Deps, keys: PatientKeys): Promise<readonly Copy[]> {
-  const search = `identifier=${encodeURIComponent(`${config.systems.patientToken}|${keys.patientToken}`)}&_fields=identifier,meta&_count=1000`;
-  const patients = await replica.find([`Patient?${search}`]);
+export async function copiesOfPatient(deps: Deps, patientToken: string): Promise<readonly Copy[]> {
+  const patients = await patientCopies(deps, patientToken);
   const searches = patients.flatMap(({ id }) =>
     REPLICATED_TYPES.filter((type) => type !== 'Patient').map(
       (type) => `${patientSearch(type, id)}&_fields=identifier,meta&_count=1000`
     )
   );
-  return searches.length > 0 ? replica.find(searches) : [];
+  return searches.length > 0 ? deps.replica.find(searches) : [];
 }
 
-async function removeOrphans(
-  deps: Deps,
-  patientId: string,
-  keys: PatientKeys,
-  orphans: readonly Copy[]
-): Promise<Tally> {
+async function patientCopies({ replica, config }: Deps, patientToken: string): Promise<readonly Copy[]> {
+  const search = `identifier=${encodeURIComponent(`${config.systems.patientToken}|${patientToken}`)}&_fields=identifier,meta&_count=1000`;
+  return replica.find([`Patient?${search}`]);
+}
+
+/** What is left under former tokens: what the replica's view shows, and Encounters, which may refer to no Patient. */
+async function formerCopies(deps: Deps, { former, formerTokens }: Keyring, seen: readonly Hint[]): Promise<Copy[]> {
+  const found: Copy[] = [];
+  const encounters = seen.filter(({ resourceType }) => resourceType === 'Encounter');
+  for (let from = 0; former && from < encounters.length; from += PAGE_SIZE) {
+    const some = encounters.slice(from, from + PAGE_SIZE);
+    const targets = some.map((hint) => targetOf(hint, { config: deps.config, keys: former }));
+    found.push(...(await deps.replica.find(searchesOf(targets))));
+  }
+  for (const token of formerTokens) {
+    found.push(...(await copiesOfPatient(deps, token)), ...(await patientCopies(deps, token)));
+  }
+  const unique = new Map(found.map((copy) => [`${copy.resourceType}/${copy.id}`, copy]));
+  return childrenFirst([...unique.values()]);
+}
+
+/** Copies to remove, and why. */
+interface Leaving {
+  readonly copies: readonly Copy[];
+  readonly reason: string;
+}
+
+async function removeAll(deps: Deps, patientId: string, keyring: Keyring, { copies, reason }: Leaving): Promise<Tally> {
   let total = NOTHING;
-  for (let from = 0; from < orphans.length; from += PAGE_SIZE) {
-    const some = orphans.slice(from, from + PAGE_SIZE);
+  for (let from = 0; from < copies.length; from += PAGE_SIZE) {
     const startedAt = deps.clock.now();
-    const tokenSystem = deps.config.systems.resourceToken;
-    await removeCopies(deps, some, tokenSystem);
-    // The source record is gone or belongs to another patient: the token is the only name left for it.
-    const done = some.map(({ resourceType, token }) => ({
-      action: 'withdraw' as const,
-      reason: 'deleted',
-      erasure: deps.eraser ? ('expunged' as const) : ('deleted' as const),
-      target: { resourceType: resourceType as ReplicatedType, token, tokenSystem },
-    }));
-    await audit(deps, { patientId, keys, startedAt, attempt: 1 }, done);
-    total = add(total, { ...NOTHING, withdrawn: some.length, reasons: { deleted: some.length } });
+    const done = await removeCopies(deps, copies.slice(from, from + PAGE_SIZE), reason);
+    await audit(deps, { patientId, keyring, startedAt, attempt: 1 }, done);
+    total = add(total, tallyOf(done));
   }
   return total;
-}
-
-async function removeCopies({ replica, eraser }: Deps, copies: readonly Copy[], tokenSystem: string): Promise<void> {
-  if (eraser) {
-    return eraser.erase(copies.map(({ resourceType, token }) => ({ resourceType, token, tokenSystem })));
-  }
-  const outcome = await replica.write(copies.map((copy): Change => ({ action: 'delete', copy })));
-  if (outcome.kind !== 'done') {
-    throw faultOf(outcome);
-  }
 }

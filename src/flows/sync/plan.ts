@@ -1,6 +1,6 @@
 /** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
 import type { Resource } from '@medplum/fhirtypes';
-import { keepsOriginal, NARROW, PROFILE, patientIdOf } from '../../config/policy.ts';
+import { keepsOriginal, NARROW, patientIdOf } from '../../config/policy.ts';
 import type { ReplicatedType } from '../../config/policy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
@@ -102,7 +102,7 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
   const result = deidentify(record, {
     keys: rules.keys,
     systems: rules.config.systems,
-    profile: PROFILE,
+    profile: rules.config.profile,
     narrow: NARROW,
     at: rules.at,
     patient: facts.patient,
@@ -129,7 +129,12 @@ export function sealParents(facts: Facts, parents: readonly Target[], rules: Rul
   });
 }
 
-function targetOf({ resourceType, id }: Hint, { config, keys }: Rules): Target {
+/**
+ * @param hint - A record.
+ * @param rules - Settings and keys.
+ * @returns The record under its pseudonym.
+ */
+export function targetOf({ resourceType, id }: Hint, { config, keys }: Pick<Rules, 'config' | 'keys'>): Target {
   const isPatient = resourceType === 'Patient';
   return {
     reference: `${resourceType}/${id}`,

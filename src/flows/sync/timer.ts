@@ -7,7 +7,7 @@ import type { Systems } from '../../fhir/systems.ts';
 import { nextBoundary } from '../../rules/consent/valid-until.ts';
 
 /** A run that was under way when copies were erased has ended by then: bots have at most 300 s. */
-const SECOND_LOOK_MS = 10 * 60_000;
+export const SECOND_LOOK_MS = 10 * 60_000;
 /** 45 CFR 164.514(b)(2)(i)(C): ages over 89 are aggregated. Birthdays further away are left to later looks. */
 const AGE = 90;
 const BIRTHDAY_HORIZON_MS = 2 * 366 * 86_400_000;
@@ -16,8 +16,8 @@ const BIRTHDAY_HORIZON_MS = 2 * 366 * 86_400_000;
 export interface Outlook {
   readonly consents: readonly Consent[];
   readonly patient: Patient | undefined;
-  /** Whether this look has erased anything. */
-  readonly hasErased: boolean;
+  /** Whether this look has erased anything, or former keys wait for a second one. */
+  readonly needsSecondLook: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -28,12 +28,12 @@ export interface Outlook {
  * @param outlook - What is known.
  * @returns Milliseconds since the epoch, or undefined when nothing changes by itself.
  */
-export function nextLook({ consents, patient, hasErased, now }: Outlook): number | undefined {
+export function nextLook({ consents, patient, needsSecondLook, now }: Outlook): number | undefined {
   const active = consents.filter(({ status }) => status === 'active');
   const times = [
     ...active.flatMap((consent) => nextBoundary(consent, now) ?? []),
     ...ninetiethBirthday(patient).filter((at) => at > now && at - now < BIRTHDAY_HORIZON_MS),
-    ...(hasErased ? [now + SECOND_LOOK_MS] : []),
+    ...(needsSecondLook ? [now + SECOND_LOOK_MS] : []),
   ];
   return times.length > 0 ? Math.min(...times) : undefined;
 }
@@ -48,22 +48,18 @@ const CODE = 'patient-recheck';
 
 /**
  * @param systems - Our systems.
- * @param patient - The patient and its token.
+ * @param patientId - The patient.
  * @param at - When to look, in milliseconds since the epoch; undefined when that has been done.
  * @returns The Task to save: one per patient, whatever it is about.
  */
-export function timerOf(
-  systems: Systems,
-  patient: { readonly id: string; readonly token: string },
-  at: number | undefined
-): Task {
+export function timerOf(systems: Systems, patientId: string, at: number | undefined): Task {
   return {
     resourceType: 'Task',
-    identifier: [{ system: systems.control, value: `${CODE}-${patient.token}` }],
+    identifier: [{ system: systems.control, value: `${CODE}-${patientId}` }],
     status: at === undefined ? 'completed' : 'requested',
     intent: 'order',
     code: { coding: [{ system: systems.control, code: CODE }] },
-    for: { reference: `Patient/${patient.id}` },
+    for: { reference: `Patient/${patientId}` },
     ...(at !== undefined && { executionPeriod: { start: new Date(at).toISOString() } }),
   };
 }

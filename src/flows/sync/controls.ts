@@ -1,0 +1,21 @@
+/** The control resources that a sync looks at: the patient's link, and what is known of originals. Pure. */
+import { keepsOriginal } from '../../config/policy.ts';
+import type { Systems } from '../../fhir/systems.ts';
+import { linkTerm } from '../link.ts';
+import { recordTerm } from '../payload.ts';
+import { keyOf } from './facts.ts';
+import type { Hint } from './facts.ts';
+
+/**
+ * One search by names that no key is needed for: which keys are the patient's is only known from the link.
+ *
+ * @param systems - Our systems.
+ * @param patientId - The source Patient.
+ * @param hints - Records, whose encrypted originals are asked for in the same search.
+ * @returns A FHIR-relative search.
+ */
+export function controlSearch(systems: Systems, patientId: string, hints: readonly Hint[]): string {
+  const kept = hints.filter(({ resourceType }) => keepsOriginal(resourceType));
+  const terms = [linkTerm(systems, patientId), ...kept.map((hint) => recordTerm(systems, keyOf(hint)))];
+  return `Basic?identifier=${terms.map(encodeURIComponent).join(',')}&_count=${terms.length}`;
+}
