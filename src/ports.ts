@@ -1,5 +1,5 @@
 /** All that the inside may ask of the outside. Adapters live in `*.io.ts` files; `bots/wire.ts` joins them. */
-import type { AuditEvent, Basic, Bundle, Resource, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, Consent, Resource, Task } from '@medplum/fhirtypes';
 import type { Sealed } from './fhir/sealed.ts';
 
 /** Time. */
@@ -47,6 +47,20 @@ export interface SourceFhir {
    * @returns What is there now: the new one, or the one that was there.
    */
   ensure(control: Basic): Promise<Basic>;
+  /**
+   * Creates a Consent unless one with the same identifier exists (conditional create).
+   *
+   * @param consent - The Consent; its first identifier is the condition.
+   * @returns What is there now: the new one, or the one that was there.
+   */
+  ensureConsent(consent: Consent): Promise<Consent>;
+  /**
+   * Replaces a Consent unless somebody else has changed it (`If-Match`).
+   *
+   * @param consent - The Consent, with its id and the version that it was made from.
+   * @returns False when there is another version by now.
+   */
+  replaceConsent(consent: Consent): Promise<boolean>;
   /**
    * Creates or replaces a control resource by its first identifier.
    *

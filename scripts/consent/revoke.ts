@@ -1,8 +1,8 @@
 /** `consent revoke PATIENT`: takes back what was granted by the simple model; the resources stay and keep their history. */
 import type { Consent } from '@medplum/fhirtypes';
+import { decideClasses } from '../../src/rules/consent/classes.ts';
 import { grantedBy, problemsOf, revokedFrom } from '../../src/rules/consent/simple.ts';
 import { Refusal } from '../deploy/server.ts';
-import { decideClasses } from './classes.ts';
 import { connectSource, consentsOf, findPatient } from './project.ts';
 import { showLines } from './show.ts';
 import { listOf, USAGE } from './usage.ts';

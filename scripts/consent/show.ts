@@ -1,8 +1,9 @@
 /** `consent show PATIENT`: the Consents of a patient, and what they permit now, class by class. */
 import type { Consent } from '@medplum/fhirtypes';
+import { decideClasses } from '../../src/rules/consent/classes.ts';
 import { lint } from '../../src/rules/consent/lint.ts';
 import { grantedBy } from '../../src/rules/consent/simple.ts';
-import { classLines, decideClasses } from './classes.ts';
+import { classLines } from './classes.ts';
 import { findingLines } from './lint.ts';
 import { connectSource, consentsOf, findPatient } from './project.ts';
 import type { Source } from './project.ts';

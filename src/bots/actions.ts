@@ -1,5 +1,11 @@
 /** What the bot `admin` can be asked: the tables of the areas, joined. */
 import { join } from '../flows/admin/help.ts';
+import { CONSENT_ACTIONS } from '../flows/consent/actions.io.ts';
+import { PROOF_ACTIONS } from '../flows/proof/actions.io.ts';
 
 /** All actions; an area joins by its table. */
-export const ACTIONS = join();
+export const ACTIONS = join(
+  CONSENT_ACTIONS,
+  PROOF_ACTIONS
+  // One line for each area.
+);

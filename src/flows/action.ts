@@ -10,10 +10,11 @@ import type { Deps } from './deps.ts';
 export interface Parameter {
   /**
    * `text`: up to 500 characters, never written down. `code`: letters, digits and `._:-`. `id`: of a resource. `date`: a FHIR date.
-   * `list`: an array of codes, or `A,B`. `patient`: `Patient/<id>`, an id, or a `pt_` token; the action gets the id of a Patient that
+   * `list`: an array of codes, or `A,B`;
+   * `references`: the same of `Type/id`. `patient`: `Patient/<id>`, an id, or a `pt_` token; the action gets the id of a Patient that
    * exists. `token`: one that we minted.
    */
-  readonly kind: 'text' | 'code' | 'id' | 'date' | 'integer' | 'boolean' | 'list' | 'patient' | 'token';
+  readonly kind: 'text' | 'code' | 'id' | 'date' | 'integer' | 'boolean' | 'list' | 'references' | 'patient' | 'token';
   readonly why: string;
   readonly isRequired?: true;
   /** All that a `code`, or each of a `list`, may be. */
@@ -29,7 +30,7 @@ type ValueOf<P extends Parameter> = P['kind'] extends 'integer'
   ? number
   : P['kind'] extends 'boolean'
     ? boolean
-    : P['kind'] extends 'list'
+    : P['kind'] extends 'list' | 'references'
       ? readonly string[]
       : string;
 
@@ -59,7 +60,7 @@ export interface AdminAction {
   /**
    * @param deps - The run.
    * @param values - Checked parameters.
-   * @returns What the caller gets, as JSON. Rows of equal shape (`{failed: [{…}, …]}`) are shown as tables by `npm run admin`.
+   * @returns What the caller gets, as JSON. What is still not as asked stands in `problems`, sentences of ours. Rows of equal shape (`{failed: [{…}, …]}`) are shown as tables by `npm run admin`.
    * @throws Fault `input-invalid` for what no single parameter can know; any other Fault. Nothing that quotes data.
    */
   run(deps: AdminDeps, values: Readonly<Record<string, unknown>>): Promise<object>;

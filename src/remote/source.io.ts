@@ -1,7 +1,7 @@
 /** The source project through the MedplumClient that the platform gives to a bot. */
 import { getStatus } from '@medplum/core';
 import type { MedplumClient, MedplumRequestOptions } from '@medplum/core';
-import type { AuditEvent, Basic, Bundle, OperationOutcome, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, Consent, OperationOutcome, Task } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
@@ -78,6 +78,12 @@ export function sourceClient(
       await ask(async () => medplum.createResource(event));
     },
     ensure: (control: Basic) => ask(async () => medplum.createResourceIfNoneExist(control, conditionOf(control))),
+    ensureConsent: (consent: Consent) =>
+      ask(async () => medplum.createResourceIfNoneExist(consent, conditionOf(consent))),
+    async replaceConsent(consent: Consent): Promise<boolean> {
+      const options: WithHeaders = { headers: { 'If-Match': `W/"${consent.meta?.versionId}"` } };
+      return askUnless(412, async () => medplum.updateResource(consent, options));
+    },
     async save(control: Basic): Promise<void> {
       await ask(async () => medplum.upsertResource(control, conditionOf(control)));
     },
@@ -118,7 +124,7 @@ async function download(
   return response.ok ? { status: 200, text: await response.text() } : { status: response.status };
 }
 
-function conditionOf(control: Basic | Task): string {
+function conditionOf(control: Basic | Consent | Task): string {
   const identifier = control.identifier?.[0];
   return `identifier=${encodeURIComponent(`${identifier?.system}|${identifier?.value}`)}`;
 }

@@ -1,13 +1,13 @@
 /** The bot `admin`: who may ask, what is written down, and what a refusal tells. Through the built bundle, in the vm. */
 import type { WithId } from '@medplum/core';
-import type { AuditEvent, Practitioner } from '@medplum/fhirtypes';
+import type { AuditEvent } from '@medplum/fhirtypes';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ACTIONS } from '../../src/bots/actions.ts';
-import { systemsOf } from '../../src/fhir/systems.ts';
 import { admit, all, createWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { askBot, CALLER, client, coded, practitioner, reasonOf, setSettings } from '../support/callers.ts';
+import type { Answer } from '../support/callers.ts';
 
-const systems = systemsOf();
 const NAMES = Object.keys(ACTIONS);
 
 let world: World;
@@ -18,83 +18,39 @@ let seen: number;
 
 const source = (): World['sandbox']['source'] => world.sandbox.source;
 
-/** May call the bot, and nothing else: the role policy of the deployment is not what keeps a caller out here. */
-const CALLER = {
-  name: 'caller',
-  resource: [
-    { resourceType: 'Bot', interaction: ['read' as const, 'search' as const] },
-    { resourceType: 'AuditEvent', interaction: ['create' as const] },
-  ],
-};
-
-async function client(): Promise<{ reference: string; authorization: string }> {
-  const { id, secret, reference } = await source().createClient('program', { accessPolicy: CALLER });
-  return { reference, authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` };
-}
-
-async function practitioner(role: object): Promise<string> {
-  const { id } = await source().repo.createResource<Practitioner>({
-    resourceType: 'Practitioner',
-    name: [{ family: 'Zimmerman' }],
-  });
-  const practitionerRole = { practitioner: { reference: `Practitioner/${id}` }, ...role };
-  await source().repo.createResource({ resourceType: 'PractitionerRole', ...practitionerRole });
-  return source().createUser({ reference: `Practitioner/${id}` }, { accessPolicy: CALLER });
-}
-
-const coded = (code: string, system = systems.role): object => ({ code: [{ coding: [{ system, code }] }] });
-
 beforeAll(async () => {
   const listed = { reference: '' };
   world = await createWorld();
   person = await admit(world);
-  callers['a listed client'] = await client().then(({ reference, authorization }) => {
+  callers['a listed client'] = await client(world).then(({ reference, authorization }) => {
     listed.reference = reference;
     return authorization;
   });
-  const project = await source().repo.readResource('Project', source().projectId);
-  const { secret = [] } = project as { secret?: { name: string; valueString: string }[] };
-  await source().setSecrets({
-    ...Object.fromEntries(secret.map(({ name, valueString }) => [name, valueString])),
-    ADMIN_CLIENTS: listed.reference,
-  });
-  callers['an ADMIN'] = await practitioner(coded('ADMIN'));
+  await setSettings(world, { ADMIN_CLIENTS: listed.reference });
+  callers['an ADMIN'] = await practitioner(world, coded('ADMIN'));
   callers['a PATIENT'] = await source().createUser(
     { reference: `Patient/${person.patient.id}` },
     { accessPolicy: CALLER }
   );
-  callers['a CLINICIAN'] = await practitioner(coded('224608005', 'http://snomed.info/sct'));
-  callers['a RESEARCHER'] = await practitioner(coded('RESEARCHER'));
+  callers['a CLINICIAN'] = await practitioner(world, coded('224608005', 'http://snomed.info/sct'));
+  callers['a RESEARCHER'] = await practitioner(world, coded('RESEARCHER'));
   callers['an ADMIN of another organisation’s code system'] = await practitioner(
+    world,
     coded('ADMIN', 'https://other.example/fhir/role')
   );
-  callers['an ADMIN whose role has ended'] = await practitioner({ ...coded('ADMIN'), period: { end: '2020-01-01' } });
-  callers['an ADMIN whose role is inactive'] = await practitioner({ ...coded('ADMIN'), active: false });
-  callers['a client that is not listed'] = (await client()).authorization;
+  callers['an ADMIN whose role has ended'] = await practitioner(world, {
+    ...coded('ADMIN'),
+    period: { end: '2020-01-01' },
+  });
+  callers['an ADMIN whose role is inactive'] = await practitioner(world, { ...coded('ADMIN'), active: false });
+  callers['a client that is not listed'] = (await client(world)).authorization;
   await world.settle();
 });
 afterAll(async () => {
   await world.close();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly body: {
-    readonly resourceType?: string;
-    readonly issue?: readonly { readonly code: string; readonly details: { readonly text: string } }[];
-    readonly [name: string]: unknown;
-  };
-}
-
-async function ask(who: string, input: unknown): Promise<Answer> {
-  const url = `${source().baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systems.bot}|admin`)}`;
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: callers[who] ?? '', 'content-type': 'application/json' },
-    body: JSON.stringify(input),
-  });
-  return { status: answer.status, body: (await answer.json()) as Answer['body'] };
-}
+const ask = async (who: string, input: unknown): Promise<Answer> => askBot(world, 'admin', callers[who] ?? '', input);
 
 const trail = async (): Promise<WithId<AuditEvent>[]> =>
   (await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source')).filter(({ type }) => type.code === 'FHIR_ADMIN');
@@ -102,7 +58,6 @@ const fresh = async (): Promise<WithId<AuditEvent>[]> => (await trail()).slice(s
 beforeEach(async () => {
   seen = (await trail()).length;
 });
-const reasonOf = ({ body }: Answer): string | undefined => body.issue?.[1]?.details.text;
 
 const REFUSED = [
   'a PATIENT',
@@ -175,10 +130,7 @@ describe('what is not understood', () => {
 });
 
 test('with sync off an ADMIN still gets an answer', async () => {
-  const project = await source().repo.readResource('Project', source().projectId);
-  const { secret = [] } = project as { secret?: { name: string; valueString: string }[] };
-  const before = Object.fromEntries(secret.map(({ name, valueString }) => [name, valueString]));
-  await source().setSecrets({ ...before, SYNC_ENABLED: 'false' });
+  await setSettings(world, { SYNC_ENABLED: 'false' });
   expect((await ask('an ADMIN', { action: 'help' })).status).toBe(200);
-  await source().setSecrets(before);
+  await setSettings(world, { SYNC_ENABLED: '' });
 });

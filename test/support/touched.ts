@@ -17,6 +17,8 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     ensure: [{ type: 'Basic', interactions: ['search', 'create'] }],
     save: [{ type: 'Basic', interactions: ['search', 'create', 'update'] }],
     replace: [{ type: 'Basic', interactions: ['update'] }],
+    ensureConsent: [{ type: 'Consent', interactions: ['search', 'create'] }],
+    replaceConsent: [{ type: 'Consent', interactions: ['update'] }],
     store: [{ type: 'Binary', interactions: ['create'] }],
     load: [{ type: 'Binary', interactions: ['read'] }],
     discard: [{ type: 'Binary', interactions: ['delete'] }],

@@ -19,6 +19,7 @@ export type Read =
 const TOKEN = /^(?:.*\/)?([a-z]{2,4}_[bcdfghjkmpqrtvwx]{32})$/;
 const SHAPES: Readonly<Record<string, RegExp>> = {
   code: /^[\w.:-]{1,64}$/,
+  reference: /^[A-Z][A-Za-z]{1,40}\/[A-Za-z0-9.-]{1,64}$/,
   id: /^[A-Za-z0-9.-]{1,64}$/,
   date: /^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?)?)?$/,
 };
@@ -35,9 +36,10 @@ const MAX_INTEGER = 1_000_000;
  */
 export function readCall(actions: Actions, input: unknown): Read {
   const fields = typeof input === 'object' && input !== null ? (input as Readonly<Record<string, unknown>>) : {};
-  const { action: name, ...given } = fields;
-  const action = typeof name === 'string' && Object.hasOwn(actions, name) ? actions[name] : undefined;
-  if (!action || typeof name !== 'string') {
+  const { action: asked, ...given } = fields;
+  const name = typeof asked === 'string' ? actionNamed(actions, asked) : undefined;
+  const action = actions[name ?? ''];
+  if (name === undefined || !action) {
     return { name: undefined };
   }
   const { parameters } = action;
@@ -53,6 +55,16 @@ export function readCall(actions: Actions, input: unknown): Read {
         action,
         values: Object.fromEntries(read.flatMap(([each, value]) => (isProblem(value) ? [] : [[each, value]]))),
       };
+}
+
+/**
+ * @param actions - All actions.
+ * @param words - A name, also with blanks or hyphens for the slash: `queue stats`, `consent-proof`.
+ * @returns The name in the table.
+ */
+export function actionNamed(actions: Actions, words: string): string | undefined {
+  const plain = (text: string): string => text.replaceAll(/[\s/-]+/g, '/');
+  return Object.keys(actions).find((name) => plain(name) === plain(words));
 }
 
 function unknownOf(parameters: Parameters, given: Readonly<Record<string, unknown>>): string[] {
@@ -78,7 +90,9 @@ function valueOf(row: Parameter, given: unknown): Value | Problem {
     case 'boolean':
       return typeof given === 'boolean' ? given : (BOOLEANS[wordOf(given)] ?? { problem: 'must be true or false' });
     case 'list':
-      return listOf(row, given);
+      return listOf({ ...row, kind: 'code' }, given);
+    case 'references':
+      return listOf({ kind: 'reference' }, given);
     case 'token':
       return (
         TOKEN.exec(wordOf(given))?.[1] ?? {
@@ -104,9 +118,9 @@ function integerOf({ min = 0, max = MAX_INTEGER }: Parameter, given: unknown): V
     : { problem: `must be an integer from ${min} to ${max}` };
 }
 
-function listOf(row: Parameter, given: unknown): Value | Problem {
+function listOf(row: Word, given: unknown): Value | Problem {
   const parts = Array.isArray(given) ? (given as unknown[]) : wordOf(given).split(',');
-  const values = parts.map((part) => textOf({ ...row, kind: 'code' }, typeof part === 'string' ? part.trim() : part));
+  const values = parts.map((part) => textOf(row, typeof part === 'string' ? part.trim() : part));
   const bad = values.find(isProblem);
   return values.length === 0 || values.length > MAX_LIST || bad
     ? { problem: bad ? `holds one that ${bad.problem}` : `must hold 1 to ${MAX_LIST}` }
@@ -121,7 +135,13 @@ function patientOf(given: unknown): string | Problem {
   return token?.startsWith('pt_') ? token : (id ?? { problem: 'must be Patient/<id>, an id, or a token such as pt_…' });
 }
 
-function textOf({ kind, choices }: Parameter, given: unknown): string | Problem {
+/** One word, or a text. */
+interface Word {
+  readonly kind: string;
+  readonly choices?: readonly string[];
+}
+
+function textOf({ kind, choices }: Word, given: unknown): string | Problem {
   if (typeof given !== 'string' || given.length > MAX_TEXT) {
     return { problem: `must be a text of up to ${MAX_TEXT} characters` };
   }

@@ -2,7 +2,7 @@ import type { Consent, Resource } from '@medplum/fhirtypes';
 import { validateResource } from '@medplum/core';
 import { expect, test } from 'vitest';
 import { loadDefinitions } from '../../../scripts/sandbox/definitions.ts';
-import { specimen } from '../../../scripts/consent/specimens.ts';
+import { specimen } from '../../../src/rules/consent/specimens.ts';
 import { classify, DATA_CLASSES } from '../../../src/rules/consent/data-class.ts';
 import { mayReplicate } from '../../../src/rules/consent/gate.ts';
 import { consentOf, grantedBy, GRANTABLE, problemsOf, revokedFrom } from '../../../src/rules/consent/simple.ts';
