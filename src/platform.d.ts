@@ -16,11 +16,19 @@ interface BotResponse {
   readonly ok: boolean;
   readonly status: number;
   readonly headers: { get(name: string): string | null };
+  readonly body: AsyncIterable<Uint8Array> | null;
   text(): Promise<string>;
 }
 declare function fetch(
   url: string,
-  init?: { method?: string; headers?: Record<string, string>; body?: string; redirect?: 'error' | 'manual' }
+  init?: {
+    method?: string;
+    headers?: Record<string, string>;
+    body?: string;
+    redirect?: 'error' | 'manual';
+    /** Milliseconds; node-fetch alone knows it. */
+    timeout?: number;
+  }
 ): Promise<BotResponse>;
 
 declare class URL {
@@ -88,7 +96,7 @@ declare module 'node:buffer' {
   export const Buffer: {
     alloc(size: number): Buffer;
     from(text: string, encoding: 'utf8' | 'base64url'): Buffer;
-    concat(parts: readonly Buffer[]): Buffer;
+    concat(parts: readonly (Buffer | Uint8Array)[]): Buffer;
     byteLength(text: string): number;
   };
 }

@@ -134,6 +134,8 @@ export interface Vault extends Sealer {
 /** What the replica answered, as far as anyone has to tell answers apart. */
 export type ReplicaOutcome =
   | { readonly kind: 'done'; readonly status: number }
+  /** What was to be read or changed by its id is not there, or not any more. */
+  | { readonly kind: 'gone'; readonly status: number }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'rejected'; readonly status: number }
   | { readonly kind: 'unauthorised'; readonly status: number }

@@ -42,6 +42,11 @@ export const FAULTS = {
     retryable: false,
   },
   'replica-rejected': { message: 'The replica refuses the resource.', issue: 'processing', retryable: false },
+  'replica-gone': {
+    message: 'The replica does not have the resource that was to be changed.',
+    issue: 'not-found',
+    retryable: true,
+  },
   'replica-duplicate': {
     message: 'The replica holds more than one copy under one token.',
     issue: 'duplicate',

@@ -30,6 +30,7 @@ export function nextWait(outcome: ReplicaOutcome, attempt: number, unit: number)
     case 'unavailable':
       return attempt < UNAVAILABLE_TRIES ? exponential(attempt, unit) : undefined;
     case 'done':
+    case 'gone':
     case 'duplicate':
     case 'rejected':
     case 'unauthorised':

@@ -25,9 +25,11 @@ export function replicaClient(config: Config, parts: Parts): ReplicaFhir {
       transaction(
         all.map((sealed) => ({ resource: open(sealed), request: { method: 'PUT', url: conditional(sealed) } }))
       ),
-    withdraw: async (resourceType, tokenSystem, token) =>
-      (await requests.send('DELETE', `${resourceType}?identifier=${encodeURIComponent(`${tokenSystem}|${token}`)}`))
-        .outcome,
+    async withdraw(resourceType, tokenSystem, token): Promise<ReplicaOutcome> {
+      const url = `${resourceType}?identifier=${encodeURIComponent(`${tokenSystem}|${token}`)}`;
+      const { outcome } = await requests.send('DELETE', url);
+      return outcome.kind === 'gone' ? { kind: 'done', status: outcome.status } : outcome;
+    },
     write: (changes) => transaction(changes.map(entryOf)),
     find: (queries) => requests.find(queries),
   };

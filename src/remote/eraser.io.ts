@@ -35,8 +35,7 @@ export function replicaEraser(config: Config, parts: Omit<Parts, 'tokenCache'>):
 
 async function expunge(requests: Requests, { resourceType, id }: Copy): Promise<void> {
   const { outcome } = await requests.send('POST', `${resourceType}/${id}/$expunge`, '{}');
-  const isGone = outcome.kind === 'rejected' && (outcome.status === 404 || outcome.status === 410);
-  if (outcome.kind !== 'done' && !isGone) {
+  if (outcome.kind !== 'done' && outcome.kind !== 'gone') {
     throw faultOf(outcome);
   }
 }

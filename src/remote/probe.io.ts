@@ -5,6 +5,7 @@ import type { Clock, ReplicaProbe } from '../ports.ts';
 import { sender } from './http.io.ts';
 import type { Send } from './http.io.ts';
 import { judge } from './outcome.ts';
+import { originsOf } from './requests.io.ts';
 import { basic, clientCredentials } from './token.io.ts';
 
 /**
@@ -15,7 +16,7 @@ import { basic, clientCredentials } from './token.io.ts';
 export function replicaProbe(config: Config, parts: { readonly clock: Clock; readonly send?: Send }): ReplicaProbe {
   const { clock } = parts;
   const { replica } = config;
-  const send = parts.send ?? sender(clock);
+  const send = parts.send ?? sender(clock, originsOf(config));
   const get = async (path: string, headers: Record<string, string>): Promise<void> => {
     const answer = await send(
       { method: 'GET', url: replica.fhirUrl + path, headers: { Accept: 'application/fhir+json', ...headers } },
@@ -25,7 +26,7 @@ export function replicaProbe(config: Config, parts: { readonly clock: Clock; rea
     if (outcome.kind !== 'done') {
       throw faultOf(outcome);
     }
-    if (!answer.body.startsWith('{')) {
+    if (answer.body === '') {
       throw new Fault('replica-rejected', ['not a FHIR server']);
     }
   };

@@ -8,10 +8,12 @@ import { nextWait } from './backoff.ts';
 import { copiesOf, nextPage } from './copies.ts';
 import { sender } from './http.io.ts';
 import type { Exchange, Send } from './http.io.ts';
-import { judge } from './outcome.ts';
+import { learn, limitOf, pauseOf } from './limit.ts';
+import type { Pace } from './limit.ts';
+import { jsonOf, judge, judgeEntries } from './outcome.ts';
 import type { Answer } from './outcome.ts';
 import { basic, clientCredentials } from './token.io.ts';
-import type { TokenCache, TokenSource } from './token.io.ts';
+import type { SignInFault, TokenCache, TokenSource } from './token.io.ts';
 
 /** Medplum refuses a JSON body of more than 1 MiB (`platform.md` §9.5). */
 const MAX_BODY_BYTES = 1_000_000;
@@ -27,11 +29,14 @@ export interface Parts {
   readonly tokenCache?: TokenCache;
 }
 
-/** What an answer came to, and its body. */
+/** What an answer came to, and its body as JSON. */
 export interface Answered {
   readonly outcome: ReplicaOutcome;
-  readonly body: string;
+  readonly content: object | undefined;
 }
+
+/** Looks into the body of a success. */
+type Inspect = (content: object | undefined) => ReplicaOutcome | undefined;
 
 export interface Requests {
   send(method: Exchange['method'], path: string, body?: string): Promise<Answered>;
@@ -53,9 +58,10 @@ export function replicaRequests(
   parts: Parts
 ): Requests {
   const { clock, random, deadlineAt } = parts;
-  const send = parts.send ?? sender(clock);
+  const send = parts.send ?? sender(clock, originsOf(config));
   const { replica, systems } = config;
   const credentials = { ...replica, ...client };
+  let pace: Pace | undefined;
   const timeLeft = (): number => Math.min(replica.timeoutMs, Math.max(1, deadlineAt - clock.now()));
   const tokens: TokenSource =
     replica.auth === 'basic'
@@ -91,28 +97,41 @@ export function replicaRequests(
   }
 
   /** A fault on the way is an outcome like any other, so that one table decides what is tried again. */
-  async function attempt(method: Exchange['method'], path: string, body?: string): Promise<Answered> {
+  async function attempt(
+    inspect: Inspect | undefined,
+    ...[method, path, body]: Parameters<typeof once>
+  ): Promise<Answered> {
     try {
       const answer = await once(method, path, body);
-      return { outcome: judge(answer, clock.now()), body: answer.body };
+      pace = learn(pace, limitOf(answer.rateLimit), clock.now());
+      const content = jsonOf(answer.body);
+      const outcome = judge(answer, clock.now(), content);
+      return { outcome: (outcome.kind === 'done' && inspect?.(content)) || outcome, content };
     } catch (error) {
-      const code = faultCodeOf(error);
-      if (code === 'replica-unavailable') {
-        return { outcome: { kind: 'unavailable' }, body: '' };
+      const outcome = outcomeIn(error);
+      if (!outcome) {
+        throw error;
       }
-      if (code === 'replica-unauthorised') {
-        return { outcome: { kind: 'unauthorised', status: 401 }, body: '' };
-      }
-      throw error;
+      return { outcome, content: undefined };
     }
   }
 
-  async function request(method: Exchange['method'], path: string, body?: string): Promise<Answered> {
+  async function request(
+    inspect: Inspect | undefined,
+    ...[method, path, body]: Parameters<typeof once>
+  ): Promise<Answered> {
     if (body !== undefined && Buffer.byteLength(body) > MAX_BODY_BYTES) {
-      return { outcome: { kind: 'rejected', status: 413 }, body: '' };
+      return { outcome: { kind: 'rejected', status: 413 }, content: undefined };
     }
     for (let tries = 1; ; tries++) {
-      const result = await attempt(method, path, body);
+      const pause = pauseOf(pace, clock.now());
+      const isInTime = clock.now() + pause < deadlineAt;
+      if (pause > 0 && isInTime) {
+        await clock.sleep(pause);
+      } else if (pause > 0 && pace?.remaining === 0) {
+        return { outcome: { kind: 'throttled', retryAfterMs: pause }, content: undefined };
+      }
+      const result = await attempt(inspect, method, path, body);
       const wait = nextWait(result.outcome, tries, random.unit());
       if (wait === undefined || clock.now() + wait >= deadlineAt) {
         return result;
@@ -122,10 +141,15 @@ export function replicaRequests(
   }
 
   const bundle: Requests['bundle'] = (type, entry) =>
-    request('POST', '', JSON.stringify({ resourceType: 'Bundle', type, entry } satisfies Bundle));
+    request(
+      (content) => judgeEntries(content, { count: entry.length, all: type === 'transaction' }, clock.now()),
+      'POST',
+      '',
+      JSON.stringify({ resourceType: 'Bundle', type, entry } satisfies Bundle)
+    );
 
   return {
-    send: request,
+    send: (method, path, body) => request(undefined, method, path, body),
     bundle,
     async find(queries): Promise<readonly Copy[]> {
       const copies: Copy[] = [];
@@ -149,19 +173,46 @@ export function replicaRequests(
  * @returns Its entries.
  * @throws The fault that an unsuccessful answer stands for.
  */
-export function entriesOf({ outcome, body }: Answered): BundleEntry[] {
+export function entriesOf({ outcome, content }: Answered): BundleEntry[] {
   if (outcome.kind !== 'done') {
     throw faultOf(outcome);
   }
-  return (JSON.parse(body) as Bundle).entry ?? [];
+  return (content as Bundle | undefined)?.entry ?? [];
+}
+
+/**
+ * @param config - The settings.
+ * @returns The only places that requests go to: the replica, and where it gives its tokens.
+ */
+export function originsOf({ replica }: Config): readonly string[] {
+  return [new URL(replica.fhirUrl).origin, new URL(replica.tokenUrl).origin];
+}
+
+function throttled(retryAfterMs: number | undefined): ReplicaOutcome {
+  return { kind: 'throttled', ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+/** The outcome that a fault on the way stands for, if it is one of the replica's. */
+function outcomeIn(error: unknown): ReplicaOutcome | undefined {
+  switch (faultCodeOf(error)) {
+    case 'replica-unavailable':
+      return { kind: 'unavailable' };
+    case 'replica-throttled':
+      return throttled((error as Partial<SignInFault>).retryAfterMs);
+    case 'replica-unauthorised':
+      return { kind: 'unauthorised', status: 401 };
+    case 'replica-rejected':
+      return { kind: 'rejected', status: 502 };
+    default:
+      return undefined;
+  }
 }
 
 /** Every search of the batch must have been answered: an error entry is never an empty result. */
 function pagesOf(entries: readonly BundleEntry[], expected: number): Bundle[] {
   const pages = entries.map((entry) => entry.resource as Bundle | undefined);
   if (pages.length !== expected || !pages.every((page) => page?.resourceType === 'Bundle')) {
-    const throttled = entries.some((entry) => entry.response?.status?.startsWith('429'));
-    throw new Fault(throttled ? 'replica-throttled' : 'replica-unavailable', ['a search was not answered']);
+    throw new Fault('replica-unavailable', ['a search was not answered']);
   }
   return pages as Bundle[];
 }

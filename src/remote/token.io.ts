@@ -2,6 +2,8 @@
 import { Buffer } from 'node:buffer';
 import { Fault } from '../observability/fault.ts';
 import type { Clock } from '../ports.ts';
+import { jsonOf, judge, waitOf } from './outcome.ts';
+import type { Answer } from './outcome.ts';
 
 /** What the token endpoint needs (RFC 6749 §4.4, client authentication by HTTP Basic, §2.3.1). */
 export interface Credentials {
@@ -33,7 +35,22 @@ export interface TokenCache {
 /** Seeds §2.1: a token is used until 60 s before it expires. */
 const EARLY_MS = 60_000;
 
-type Post = (url: string, headers: Record<string, string>, body: string) => Promise<{ status: number; body: string }>;
+/** RFC 6749 §5.1 recommends `expires_in` and does not require it; a server that refuses the token earlier says 401. */
+const ASSUMED_LIFETIME_SECONDS = 300;
+
+/** Sends one form to the token endpoint. */
+export type Post = (url: string, headers: Record<string, string>, body: string) => Promise<Answer>;
+
+/** No token, for now: what the token endpoint asks to wait. */
+export class SignInFault extends Fault {
+  readonly retryAfterMs: number | undefined;
+
+  /** @param retryAfterMs - Milliseconds; undefined when it does not say. */
+  constructor(retryAfterMs: number | undefined) {
+    super('replica-throttled', ['token endpoint answered 429']);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
 
 /**
  * The client-credentials grant.
@@ -55,18 +72,7 @@ export function clientCredentials(credentials: Credentials, post: Post, clock: C
       { Authorization: basicHeader(credentials), 'Content-Type': 'application/x-www-form-urlencoded' },
       'grant_type=client_credentials'
     );
-    if (answer.status >= 500 || answer.status === 429) {
-      throw new Fault('replica-unavailable', [`token endpoint answered ${answer.status}`]);
-    }
-    const token = answer.status === 200 ? parse(answer.body) : undefined;
-    if (typeof token?.access_token !== 'string') {
-      throw new Fault('replica-unauthorised', [`token endpoint answered ${answer.status}`]);
-    }
-    const project = token.project?.reference;
-    if (credentials.projectId && project && project !== `Project/${credentials.projectId}`) {
-      throw new Fault('replica-wrong-project');
-    }
-    held = { value: token.access_token, until: clock.now() + Number(token.expires_in ?? 0) * 1000 - EARLY_MS };
+    held = tokenIn(answer, credentials.projectId, clock.now());
     await cache?.save(held);
     return held.value;
   }
@@ -106,14 +112,43 @@ function basicHeader({ clientId, clientSecret }: Credentials): string {
 
 interface TokenAnswer {
   readonly access_token?: unknown;
+  readonly token_type?: unknown;
   readonly expires_in?: unknown;
   readonly project?: { readonly reference?: string };
 }
 
-function parse(body: string): TokenAnswer | undefined {
-  try {
-    return JSON.parse(body) as TokenAnswer;
-  } catch {
-    return undefined;
+/**
+ * Reads the answer of a token endpoint (RFC 6749 §5).
+ *
+ * @param answer - The answer.
+ * @param projectId - When set, tokens of another Medplum project are refused.
+ * @param now - Milliseconds since the epoch.
+ * @returns The token, to be used until 60 s before its end; a short-lived one for half of its life.
+ * @throws Fault `replica-unavailable`, `replica-throttled`, `replica-unauthorised`, `replica-rejected`, `replica-wrong-project`.
+ */
+export function tokenIn(answer: Answer, projectId: string | undefined, now: number): HeldToken {
+  const { kind } = judge(answer, now);
+  const said = [`token endpoint answered ${answer.status}`];
+  if (kind === 'throttled') {
+    throw new SignInFault(waitOf(answer, now));
   }
+  if (kind === 'unavailable') {
+    throw new Fault('replica-unavailable', said);
+  }
+  if (answer.status >= 300 && answer.status < 400) {
+    throw new Fault('replica-rejected', said);
+  }
+  const token = (kind === 'done' ? jsonOf(answer.body) : undefined) as TokenAnswer | undefined;
+  // A token of a type that is not understood must not be used (RFC 6749 §7.1).
+  const { token_type: type = 'Bearer' } = token ?? {};
+  if (typeof token?.access_token !== 'string' || typeof type !== 'string' || !/^bearer$/i.test(type)) {
+    throw new Fault('replica-unauthorised', said);
+  }
+  const project = token.project?.reference;
+  if (projectId && project && project !== `Project/${projectId}`) {
+    throw new Fault('replica-wrong-project');
+  }
+  const given = Number(token.expires_in);
+  const lifetimeMs = (given > 0 ? given : ASSUMED_LIFETIME_SECONDS) * 1000;
+  return { value: token.access_token, until: now + lifetimeMs - Math.min(EARLY_MS, lifetimeMs / 2) };
 }

@@ -6,6 +6,7 @@ import { seal } from '../../src/fhir/sealed.ts';
 import { replicaClient } from '../../src/remote/client.io.ts';
 import type { Exchange } from '../../src/remote/http.io.ts';
 import type { Answer } from '../../src/remote/outcome.ts';
+import { tokenIn } from '../../src/remote/token.io.ts';
 import { Fault } from '../../src/observability/fault.ts';
 
 const config = (change: Record<string, string> = {}): Config => {
@@ -220,5 +221,77 @@ describe('the replica client', () => {
     await expect(clientOf(server([{ body: failed }])).find(['Encounter?identifier=a'])).rejects.toMatchObject({
       code: 'replica-unavailable',
     });
+  });
+
+  test('a transaction that ran as a batch is as good as its worst entry', async () => {
+    const body = JSON.stringify({
+      resourceType: 'Bundle',
+      type: 'batch-response',
+      entry: [{ response: { status: '201' } }, { response: { status: '422' } }],
+    });
+    const world = server([{ body }]);
+    const changes = [copy, copy].map((sealed) => ({ action: 'create', sealed }) as const);
+    expect(await clientOf(world).write(changes)).toEqual({ kind: 'rejected', status: 422 });
+  });
+
+  test('when the units are nearly used up, it waits for the next window instead of a 429', async () => {
+    const world = server([
+      { rateLimit: '"fhirInteractions";r=230;t=60' },
+      { rateLimit: '"fhirInteractions";r=110;t=60' },
+      { rateLimit: '"fhirInteractions";r=400;t=60' },
+    ]);
+    const client = clientOf(world, {}, 100_000);
+    for (let n = 0; n < 3; n++) {
+      expect(await client.upsert(copy)).toEqual({ kind: 'done', status: 200 });
+    }
+    expect(world.waits).toEqual([60_000]);
+  });
+
+  test('when they are used up and the next window is too late, nothing is sent', async () => {
+    const world = server([{ rateLimit: '"fhirInteractions";r=0;t=60' }]);
+    const client = clientOf(world, {}, 30_000);
+    await client.upsert(copy);
+    expect(await client.upsert(copy)).toEqual({ kind: 'throttled', retryAfterMs: 60_000 });
+    expect(world.sent).toHaveLength(2);
+    expect(world.waits).toEqual([]);
+  });
+
+  test('a token endpoint that is busy is waited for, as long as it says', async () => {
+    const world = server([]);
+    let isBusy = true;
+    const send = async (exchange: Exchange): Promise<Answer> => {
+      const answer = await world.send(exchange);
+      if (isBusy && exchange.url.endsWith('token')) {
+        isBusy = false;
+        return { ...answer, status: 429, retryAfter: '7', body: '' };
+      }
+      return answer;
+    };
+    expect(await clientOf({ ...world, send }).upsert(copy)).toEqual({ kind: 'done', status: 200 });
+    expect(world.waits).toEqual([7000]);
+  });
+
+  test.each<[string, object, string]>([
+    ['of a type that we do not know', { access_token: 't', token_type: 'mac' }, 'unauthorised'],
+    ['that is none', { token_type: 'Bearer' }, 'unauthorised'],
+    ['as good as any', { access_token: 't', token_type: 'bearer' }, 'done'],
+  ])('a token %s', async (_name, token, kind) => {
+    const world = server([]);
+    const send = async (exchange: Exchange): Promise<Answer> => ({
+      ...(await world.send(exchange)),
+      ...(exchange.url.endsWith('token') && { body: JSON.stringify(token) }),
+    });
+    expect((await clientOf({ ...world, send }).upsert(copy)).kind).toBe(kind);
+  });
+
+  test('a short-lived token is used for half of its life, a long one until a minute before its end', () => {
+    const answer = (expires_in?: number): Answer => ({
+      status: 200,
+      retryAfter: null,
+      rateLimit: null,
+      body: JSON.stringify({ access_token: 't', expires_in }),
+    });
+    const until = (expires?: number): number => tokenIn(answer(expires), undefined, 0).until;
+    expect([until(3600), until(60), until()]).toEqual([3_540_000, 30_000, 240_000]);
   });
 });

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { judge } from '../../src/remote/outcome.ts';
+import { describe, expect, test } from 'vitest';
+import { jsonOf, judge, judgeEntries } from '../../src/remote/outcome.ts';
 import { nextWait } from '../../src/remote/backoff.ts';
 import type { ReplicaOutcome } from '../../src/ports.ts';
 
@@ -41,6 +41,42 @@ test.each<[string, Parameters<typeof judge>[0], ReplicaOutcome]>([
     answer(429, { rateLimit: '"fhirInteractions";r=0;t=60' }),
     { kind: 'throttled', retryAfterMs: 60_000 },
   ],
+  [
+    'without a word on how long in Retry-After, RateLimit is read',
+    answer(429, { retryAfter: 'soon', rateLimit: '"a";r=0;t=9' }),
+    { kind: 'throttled', retryAfterMs: 9000 },
+  ],
+  [
+    'an HTTP date that has passed is no wait at all',
+    answer(429, { retryAfter: 'Sat, 21 Nov 2026 11:00:00 GMT' }),
+    { kind: 'throttled', retryAfterMs: 0 },
+  ],
+  ['a success without a body is done', answer(204), { kind: 'done', status: 204 }],
+  [
+    'a login page is not a success',
+    answer(200, { body: '<html>Sign in</html>' }),
+    { kind: 'unavailable', status: 200 },
+  ],
+  [
+    'half of a resource is not a success',
+    answer(200, { body: '{"resourceType":"Bundle","entry":[{"res' }),
+    { kind: 'unavailable', status: 200 },
+  ],
+  ['a bare text is not a success', answer(200, { body: '"ok"' }), { kind: 'unavailable', status: 200 }],
+  [
+    '404 and 410 with an outcome say that it is gone',
+    answer(410, { body: '{"resourceType":"OperationOutcome","issue":[]}' }),
+    { kind: 'gone', status: 410 },
+  ],
+  [
+    '404 of something that is no FHIR server is a refusal',
+    answer(404, { body: '<html>' }),
+    { kind: 'rejected', status: 404 },
+  ],
+  ['a redirect is a refusal', answer(307), { kind: 'rejected', status: 307 }],
+  ['408 and 425 mean later', answer(425), { kind: 'unavailable', status: 425 }],
+  ['501 will not change by itself', answer(501), { kind: 'rejected', status: 501 }],
+  ['the error page of a gateway is unavailable', answer(502, { body: '<html>' }), { kind: 'unavailable', status: 502 }],
   ['503 is unavailable', answer(503), { kind: 'unavailable', status: 503 }],
   ['413 is a refusal', answer(413), { kind: 'rejected', status: 413 }],
 ])('%s', (_name, given, expected) => {
@@ -71,6 +107,7 @@ test.each<ReplicaOutcome>([
   { kind: 'rejected', status: 400 },
   { kind: 'unauthorised', status: 401 },
   { kind: 'duplicate' },
+  { kind: 'gone', status: 410 },
   { kind: 'done', status: 200 },
 ])('what another try cannot change is not tried again: $kind', (outcome) => {
   expect(nextWait(outcome, 1, 0.5)).toBeUndefined();
@@ -78,4 +115,45 @@ test.each<ReplicaOutcome>([
 
 test('the wait that a server asks for is kept', () => {
   expect(nextWait({ kind: 'throttled', retryAfterMs: 60_000 }, 1, 0.5)).toBe(60_000);
+});
+
+describe('a bundle that is answered with 200', () => {
+  const bundle = (...entry: object[]): object => ({ resourceType: 'Bundle', type: 'batch-response', entry });
+  const made = { response: { status: '201' } };
+  const failed = (status: string, text = ''): object => ({
+    response: { status, outcome: { resourceType: 'OperationOutcome', issue: [{ details: { text } }] } },
+  });
+
+  test.each<[string, object, { count: number; all: boolean }, ReplicaOutcome | undefined]>([
+    ['all made', bundle(made, made), { count: 2, all: true }, undefined],
+    [
+      'one refused, where all had to be done',
+      bundle(made, failed('422')),
+      { count: 2, all: true },
+      { kind: 'rejected', status: 422 },
+    ],
+    ['one throttled half-way', bundle(made, failed('429')), { count: 2, all: true }, { kind: 'throttled' }],
+    [
+      'a race lost',
+      bundle(failed('400', 'Resource ID did not match resolved ID')),
+      { count: 1, all: true },
+      { kind: 'conflict' },
+    ],
+    ['fewer answers than requests', bundle(made), { count: 2, all: true }, { kind: 'unavailable' }],
+    ['an entry that says nothing', bundle({}), { count: 1, all: true }, { kind: 'unavailable', status: 503 }],
+    ['not a Bundle', { resourceType: 'Patient' }, { count: 1, all: true }, { kind: 'unavailable' }],
+    ['reads: what is gone is an answer', bundle(failed('404')), { count: 1, all: false }, undefined],
+    [
+      'reads: what was throttled is none',
+      bundle(failed('404'), failed('429')),
+      { count: 2, all: false },
+      { kind: 'throttled' },
+    ],
+  ])('%s', (_name, content, expected, outcome) => {
+    expect(judgeEntries(content, expected, NOW)).toEqual(outcome);
+  });
+
+  test('an empty body is no bundle', () => {
+    expect(judgeEntries(jsonOf(''), { count: 1, all: false }, NOW)).toEqual({ kind: 'unavailable' });
+  });
 });

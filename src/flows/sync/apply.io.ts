@@ -53,10 +53,10 @@ async function put(replica: ReplicaFhir, plan: Put, seal: Seal): Promise<Replica
   const { sealed, target, parents } = plan;
   const all = [...parents, target];
   const outcome = await healing(replica, all, () => replica.upsert(sealed));
-  if (outcome.kind !== 'rejected') {
+  if (outcome.kind !== 'rejected' && outcome.kind !== 'gone') {
     return outcome;
   }
-  // A reference that the replica cannot resolve is a 400 like any other, and its text differs from server to server:
+  // A reference that the replica cannot resolve is a 400 or 404 like any other, and its text differs from server to server:
   // so the parents go along once, whatever the reason. If that fails as well, the resource itself is refused.
   const along = seal(parents);
   if (along.length === 0) {
