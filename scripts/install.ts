@@ -82,13 +82,13 @@ async function hideNames({ repo, projectId }: Sandbox['source']): Promise<void> 
   await repo.updateResource<Project>({ ...project, setting });
 }
 
-/** On the replica the bots touch the replicated types and nothing else; AuditEvent, so that what they do is seen there. */
+/** On the replica the bots touch the replicated types and nothing else; AuditEvent, so that what they do is seen there and can be mirrored. */
 function replicaPolicy(): NonNullable<MembershipOptions['accessPolicy']> {
   return {
     name: 'consent-sync',
     resource: [
       ...REPLICATED_TYPES.map((resourceType) => ({ resourceType })),
-      { resourceType: 'AuditEvent', interaction: ['create'] },
+      { resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] },
     ],
   };
 }

@@ -64,6 +64,15 @@ declare module 'node:crypto' {
   }
   export function createHmac(algorithm: 'sha256', key: string | Bytes): Hmac;
   export function createHash(algorithm: 'sha256'): Hmac;
+  /** A key that never leaves the module as bytes. */
+  interface KeyObject {
+    export(options: { format: 'pem'; type: 'spki' }): string;
+  }
+  export function createPrivateKey(key: { key: Buffer; format: 'der'; type: 'pkcs8' }): KeyObject;
+  export function createPublicKey(key: KeyObject | string): KeyObject;
+  /** Ed25519 names no algorithm: it is part of the key. */
+  export function sign(algorithm: null, data: Buffer, key: KeyObject): Buffer;
+  export function verify(algorithm: null, data: Buffer, key: KeyObject, signature: Buffer): boolean;
   /** Since Node 20.12; whoever calls it has to look whether it is there. */
   export const hash: ((algorithm: 'sha256', data: string | Buffer, encoding: 'hex') => string) | undefined;
   export function randomUUID(): string;
@@ -95,7 +104,7 @@ declare module 'node:buffer' {
   }
   export const Buffer: {
     alloc(size: number): Buffer;
-    from(text: string, encoding: 'utf8' | 'base64url'): Buffer;
+    from(text: string, encoding: 'utf8' | 'base64url' | 'hex'): Buffer;
     concat(parts: readonly (Buffer | Uint8Array)[]): Buffer;
     byteLength(text: string): number;
   };

@@ -95,6 +95,23 @@ export interface SourceFhir {
    * @returns Its text; undefined when there is none.
    */
   load(binary: string): Promise<string | undefined>;
+  /**
+   * Stores events and replaces a control resource, all in one transaction or nothing of it. The control resource is the fence:
+   * when it is not in the version that the caller knows, somebody else has written.
+   *
+   * @param control - The control resource, with its id.
+   * @param versionId - The version that it was made from.
+   * @param events - At most two hundred, and less than a megabyte.
+   * @returns The new version; undefined when there is another version by now, and then nothing was stored.
+   * @throws Fault `source-refused` when the source refuses any of it; then nothing was stored either.
+   */
+  append(control: Basic, versionId: string, events: readonly AuditEvent[]): Promise<string | undefined>;
+  /**
+   * Deletes resources in one transaction.
+   *
+   * @param references - `Type/id`, at most a hundred; what is gone stays gone.
+   */
+  remove(references: readonly string[]): Promise<void>;
   /** @param binary - `Binary/id`, to be deleted if it is there. */
   discard(binary: string): Promise<void>;
 }
@@ -218,6 +235,17 @@ export interface ReplicaFhir {
   find(queries: readonly string[]): Promise<readonly Copy[]>;
 }
 
+/** The replica's own trail. Reads only. */
+export interface ReplicaTrail {
+  /**
+   * @param since - From this `lastUpdated` on, an ISO 8601 instant; undefined for the oldest.
+   * @param offset - How many to leave out.
+   * @returns At most a thousand events in the order of (`lastUpdated`, `id`), as far as they are visible now.
+   * @throws Fault `replica-*` when the page cannot be read.
+   */
+  page(since: string | undefined, offset: number): Promise<readonly AuditEvent[]>;
+}
+
 /** Whether the replica can be worked with. Reads only. */
 export interface ReplicaProbe {
   /** @throws Fault `replica-*` unless a FHIR server answers. */
@@ -239,6 +267,9 @@ export type LogEvent =
   | 'input-ignored'
   | 'reveal-answered'
   | 'admin-answered'
+  | 'audit-mirrored'
+  | 'audit-sealed'
+  | 'audit-retained'
   | 'run-failed';
 
 /** What may be said about it. */
@@ -258,6 +289,12 @@ export interface LogFields {
   readonly quarantined?: number;
   readonly failed?: number;
   readonly pages?: number;
+  readonly fetched?: number;
+  readonly mirrored?: number;
+  readonly errors?: number;
+  readonly sealed?: number;
+  readonly archived?: number;
+  readonly deleted?: number;
 }
 
 export type Log = (level: LogLevel, event: LogEvent, fields?: LogFields) => void;

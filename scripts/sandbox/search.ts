@@ -47,8 +47,10 @@ export function runSearch(store: Store, search: SearchRequest, access: Access): 
   let total = 0;
   const rules = request.sortRules ?? [];
   const [rule, ...minor] = rules;
-  const inLogOrder = types.length === 1 && minor.length === 0 && (!rule || rule.code === '_lastUpdated');
   const backwards = rule?.descending === true;
+  // Ties of `lastUpdated` can be put in order afterwards, once all rows of the last instant are there.
+  const byId = minor.length === 1 && minor[0]?.code === '_id' && !minor[0].descending && !backwards;
+  const inLogOrder = types.length === 1 && (minor.length === 0 || byId) && (!rule || rule.code === '_lastUpdated');
   for (const type of types) {
     const plan = planSearch(store, type, request.filters ?? [], access);
     for (const row of plan.rows(cursor?.since, inLogOrder && backwards)) {
@@ -58,14 +60,15 @@ export function runSearch(store: Store, search: SearchRequest, access: Access): 
         continue;
       }
       total++;
-      if (!inLogOrder || matches.length < wanted) {
+      const isTie = byId && row.current.lastUpdated === matches.at(-1)?.current.lastUpdated;
+      if (!inLogOrder || matches.length < wanted || isTie) {
         matches.push(row);
       } else if (!countAll) {
         break;
       }
     }
   }
-  if (!inLogOrder) {
+  if (!inLogOrder || byId) {
     matches.sort(rowOrder(types[0] ?? '', rules));
   }
   const rows = request.count === 0 ? [] : matches.slice(request.offset, request.offset + request.count);

@@ -4,25 +4,32 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
 import type { Asked } from '../flows/admin/administer.io.ts';
+import type { Config } from '../config/load.ts';
+import type { MirrorDeps } from '../flows/audit/deps.ts';
 import type { Deps } from '../flows/deps.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
 import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
+import { withMac } from '../observability/event-mac.ts';
 import { systemClock } from '../observability/clock.io.ts';
 import { Fault, faultCodeOf, outcomeOf } from '../observability/fault.ts';
 import { consoleLog } from '../observability/log.io.ts';
-import type { Log, Random } from '../ports.ts';
+import { signerOf } from '../observability/signer.ts';
+import type { Signer } from '../observability/signer.ts';
+import type { Log, Random, SourceFhir } from '../ports.ts';
 import { botsOf } from '../remote/bots.io.ts';
 import { replicaClient } from '../remote/client.io.ts';
 import { replicaEraser } from '../remote/eraser.io.ts';
 import { payloadSealer, payloadVault } from '../remote/jwe.io.ts';
 import { replicaProbe } from '../remote/probe.io.ts';
+import type { Parts } from '../remote/requests.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
 import { carryToken } from '../remote/token-cache.io.ts';
+import { replicaTrail } from '../remote/trail.io.ts';
 import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
-export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin';
+export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin' | 'mirror-audit';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;
@@ -52,6 +59,47 @@ export async function run<T>(
   event: BotEvent,
   work: (deps: Deps, trigger: Trigger) => Promise<T>
 ): Promise<T | { readonly off: true } | Version> {
+  return runWith(name, medplum, event, ({ deps, trigger }) => work(deps, trigger));
+}
+
+/**
+ * Runs a flow of the trail: it reads the replica's AuditEvents as well, and may sign.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - A cron tick or an `$execute` call.
+ * @param work - The flow; it gets what the caller sent.
+ * @returns As `run`.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function runAudit<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: MirrorDeps, input: unknown) => Promise<T>
+): Promise<T | { readonly off: true } | Version> {
+  return runWith(name, medplum, event, ({ deps, trigger, parts, signer }) =>
+    work(
+      { ...deps, trail: replicaTrail(deps.config, parts), signer, requester: event.requester?.reference },
+      trigger.kind === 'request' ? trigger.input : undefined
+    )
+  );
+}
+
+/** What a run is made of. */
+interface Assembled {
+  readonly deps: Deps;
+  readonly trigger: Trigger;
+  readonly parts: Parts;
+  readonly signer: Signer | undefined;
+}
+
+async function runWith<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (assembled: Assembled) => Promise<T>
+): Promise<T | { readonly off: true } | Version> {
   return guarded(name, event, async (log, correlationId) => {
     const loaded = load(event.secrets ?? {});
     if ('problems' in loaded) {
@@ -64,28 +112,34 @@ export async function run<T>(
     }
     const endsAt = systemClock.now() + timeoutMsOf(name);
     const parts = { clock: systemClock, random: chance, deadlineAt: endsAt - LAST_ANSWER_MS };
-    const { source, cache } = carryToken(sourceClient(medplum, parts), config, systemClock);
+    const { source, cache } = carryToken(sourceOf(medplum, config), config, systemClock);
     const replica = replicaClient(config, { ...parts, tokenCache: cache });
     const bot = event.bot.reference ?? 'Bot/unknown';
     const eraser = replicaEraser(config, parts);
     const vault = config.payloadKey && payloadSealer(config.payloadKey);
-    return work(
-      {
-        config,
-        source,
-        replica,
-        eraser,
-        vault,
-        mint: () => randomBytes(32).toString('hex'),
-        clock: systemClock,
-        log,
-        correlationId,
-        bot,
-        deadlineAt: endsAt - MARGIN_MS,
-      },
-      triggerOf(event.input)
-    );
+    const deps: Deps = {
+      config,
+      source,
+      replica,
+      eraser,
+      vault,
+      mint: () => randomBytes(32).toString('hex'),
+      clock: systemClock,
+      log,
+      correlationId,
+      bot,
+      deadlineAt: endsAt - MARGIN_MS,
+    };
+    const signer = config.audit.seed === undefined ? undefined : signerOf(config.audit.seed);
+    return work({ deps, trigger: triggerOf(event.input), parts: { ...parts, tokenCache: cache }, signer });
   });
+}
+
+/** The source, where every event of ours gets its keyed hash before it is written. */
+function sourceOf(medplum: MedplumClient, { systems, audit }: Config): SourceFhir {
+  const source = sourceClient(medplum, { clock: systemClock, random: chance });
+  const key = audit.seed === undefined ? undefined : signerOf(audit.seed).mac;
+  return key ? { ...source, record: (event) => source.record(withMac(event, systems, key)) } : source;
 }
 
 /**
@@ -143,7 +197,7 @@ export async function attend<T>(
     const trigger = triggerOf(event.input);
     const deps: RevealDeps = {
       config,
-      source: sourceClient(medplum, { clock: systemClock, random: chance }),
+      source: sourceOf(medplum, config),
       vault: config.payloadKey && payloadVault(config.payloadKey),
       clock: systemClock,
       log,
@@ -180,7 +234,7 @@ export async function command<T>(
     const trigger = triggerOf(event.input);
     const deps: Asked = {
       config,
-      source: sourceClient(medplum, { clock: systemClock, random: chance }),
+      source: sourceOf(medplum, config),
       bots: botsOf(medplum, config.systems),
       clock: systemClock,
       log,

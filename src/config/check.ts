@@ -1,6 +1,7 @@
 /** Whether the text of one setting is usable. Answers problems, never values. */
 import { checkKey } from './key.ts';
 import type { KeyProblem } from './key.ts';
+import { seedOf } from './signing-key.ts';
 import type { Setting } from './settings.ts';
 
 const PLACEHOLDER =
@@ -36,6 +37,10 @@ export function problemOf(setting: Setting, value: string, production: boolean):
         : undefined;
     case 'key':
       return problemOfKey(value);
+    case 'ed25519':
+      return (
+        problemOfKey(value) ?? (seedOf(value) ? undefined : 'must be 64 hexadecimal digits, or PKCS #8 of Ed25519')
+      );
     case 'text':
       return production && PLACEHOLDER.test(value) ? 'is a placeholder' : undefined;
   }

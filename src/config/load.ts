@@ -4,6 +4,7 @@ import type { Systems } from '../fhir/systems.ts';
 import { problemOf } from './check.ts';
 import { PROFILE } from './policy.ts';
 import { SETTINGS } from './settings.ts';
+import { seedOf } from './signing-key.ts';
 import type { Setting, SettingName } from './settings.ts';
 
 /** One version of PSEUDONYM_KEY. */
@@ -42,6 +43,12 @@ export interface Config {
   /** ClientApplications that may call the bot `admin`. */
   readonly adminClients: readonly string[];
   readonly sweepOverlapMs: number;
+  readonly audit: {
+    /** The Ed25519 seed, hexadecimal; undefined while the trail is not sealed. */
+    readonly seed: string | undefined;
+    readonly retentionDays: number;
+    readonly archiveYears: number;
+  };
 }
 
 /** As Medplum hands them over: `event.secrets`. */
@@ -134,5 +141,10 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
     revealClients: list('REVEAL_CLIENTS'),
     adminClients: list('ADMIN_CLIENTS'),
     sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
+    audit: {
+      seed: seedOf(text('AUDIT_SIGNING_KEY')),
+      retentionDays: Number(text('AUDIT_RETENTION_DAYS')),
+      archiveYears: Number(text('AUDIT_ARCHIVE_YEARS')),
+    },
   };
 }

@@ -59,6 +59,14 @@ export const REPLICATED_TYPES = Object.keys(TYPES).filter(
 
 /**
  * @param resourceType - A type.
+ * @returns Whether the replica may hold copies of its records.
+ */
+export function mayHaveCopies(resourceType: string): boolean {
+  return TYPES[resourceType]?.replicate === true;
+}
+
+/**
+ * @param resourceType - A type.
  * @returns Whether the originals of its records are kept encrypted, when there is a key for that.
  */
 export function keepsOriginal(resourceType: string): boolean {
@@ -70,7 +78,7 @@ export function keepsOriginal(resourceType: string): boolean {
  * @returns Whether its type is replicated.
  */
 export function isReplicated(resource: Resource): resource is Replicated {
-  return TYPES[resource.resourceType]?.replicate === true;
+  return mayHaveCopies(resource.resourceType);
 }
 
 /**

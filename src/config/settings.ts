@@ -1,7 +1,7 @@
 /** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
 
 /** How the text of a setting is understood. */
-export type Kind = 'boolean' | 'url' | 'text' | 'secret' | 'key' | 'integer' | 'choice' | 'references';
+export type Kind = 'boolean' | 'url' | 'text' | 'secret' | 'key' | 'integer' | 'choice' | 'references' | 'ed25519';
 
 /** One setting, read from the Project secrets of the source. */
 export interface Setting {
@@ -154,7 +154,25 @@ export const SETTINGS = [
     name: 'SWEEP_OVERLAP_SECONDS',
     kind: 'integer',
     fallback: '120',
-    why: 'How far a sweep looks back before its watermark. Rows become visible up to a minute after their `lastUpdated`.',
+    why: 'How far a sweep, and the audit mirror, look back before their watermark. Rows become visible up to a minute after their `lastUpdated`.',
+  },
+  {
+    name: 'AUDIT_SIGNING_KEY',
+    kind: 'ed25519',
+    optional: true,
+    why: 'The Ed25519 key that makes changes of the trail evident: 64 hexadecimal digits, or PKCS #8 (`openssl genpkey -algorithm ed25519`). Without it events carry no keyed hash, days are not sealed, and nothing is archived.',
+  },
+  {
+    name: 'AUDIT_RETENTION_DAYS',
+    kind: 'integer',
+    fallback: '365',
+    why: 'How long events of the trail stay in the source before they go into a signed archive.',
+  },
+  {
+    name: 'AUDIT_ARCHIVE_YEARS',
+    kind: 'integer',
+    fallback: '7',
+    why: 'How long archives are kept; 45 CFR 164.316(b)(2) asks for six years.',
   },
 ] as const satisfies readonly Setting[];
 

@@ -38,6 +38,16 @@ export interface Systems {
   readonly role: string;
   /** Identifier system of bots: the stable name by which they are deployed and called. */
   readonly bot: string;
+  /** `meta.tag` system of mirrored AuditEvents; the code is the id on the replica. What makes each of them come once. */
+  readonly mirrored: string;
+  /** Identifier system of what a mirrored event names by a reference that only the replica can resolve. */
+  readonly replicaReference: string;
+  /** Identifier system of organizations in mirrored events. */
+  readonly organization: string;
+  /** Extension of an AuditEvent: the keyed hash of its content. */
+  readonly eventMac: string;
+  /** `meta.tag` system of AuditEvents that came back from an archive; the code is the id that they had. */
+  readonly restored: string;
 }
 
 /**
@@ -65,6 +75,11 @@ export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
     crosswalk: `${namespace}/crosswalk`,
     role: `${namespace}/role`,
     bot: `${namespace}/bot`,
+    mirrored: `${namespace}/audit-mirror`,
+    replicaReference: `${namespace}/replica-reference`,
+    organization: `${namespace}/organization`,
+    eventMac: `${namespace}/audit-mac`,
+    restored: `${namespace}/audit-restored`,
   };
 }
 

@@ -2,7 +2,7 @@
 import type { AuditEvent, AuditEventAgent, AuditEventEntity, AuditEventSource } from '@medplum/fhirtypes';
 import { V3_ACT_REASON } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
-import { consentEntity, detail, OBJECT_ROLE, OBJECT_TYPE } from './trail.ts';
+import { consentEntity, DCM, detail, OBJECT_ROLE, OBJECT_TYPE } from './trail.ts';
 
 /** One ask. */
 export interface AccessEvent {
@@ -27,7 +27,6 @@ export interface AccessEvent {
 }
 
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
-const DCM = 'http://dicom.nema.org/resources/ontology/DCM';
 
 /** R4 has no severity; this is how R4 says what R5 does (FHIR R5, "Extensions for converting"). */
 export const SEVERITY = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-AuditEvent.severity';

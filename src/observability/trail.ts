@@ -25,8 +25,20 @@ export interface TrailEntity {
   readonly erasure?: 'expunged' | 'deleted';
 }
 
+/** Every `AuditEvent.type` code of ours that tells what we did ourselves; docs/audit.md says what each is. */
+export const TRAIL_TYPES = [
+  'FHIR_SYNC',
+  'FHIR_CONSENT',
+  'FHIR_REVEAL',
+  'FHIR_EXPORT',
+  'FHIR_INGRESS',
+  'FHIR_RECONCILIATION',
+  'FHIR_AUDIT_MIRROR',
+  'FHIR_ADMIN',
+] as const;
+
 /** What an event is about. */
-export type TrailType = 'FHIR_SYNC' | 'FHIR_CONSENT';
+export type TrailType = (typeof TRAIL_TYPES)[number];
 
 /** One event of ours. */
 export interface TrailEvent {
@@ -50,10 +62,10 @@ export interface TrailEvent {
   readonly entities: readonly TrailEntity[];
 }
 
-const DCM = 'http://dicom.nema.org/resources/ontology/DCM';
+export const DCM = 'http://dicom.nema.org/resources/ontology/DCM';
 export const OBJECT_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
 export const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
-const RESTFUL = 'http://hl7.org/fhir/restful-interaction';
+export const RESTFUL = 'http://hl7.org/fhir/restful-interaction';
 
 /**
  * Builds the AuditEvent of one sync.

@@ -1,7 +1,7 @@
 /** The source project through the MedplumClient that the platform gives to a bot. */
 import { getStatus } from '@medplum/core';
 import type { MedplumClient, MedplumRequestOptions } from '@medplum/core';
-import type { AuditEvent, Basic, Bundle, Consent, OperationOutcome, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, BundleEntry, Consent, OperationOutcome, Task } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
@@ -102,6 +102,22 @@ export function sourceClient(
       }
       throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
     },
+    async append(control: Basic, versionId: string, events: readonly AuditEvent[]): Promise<string | undefined> {
+      const fence = { method: 'PUT' as const, url: `Basic/${control.id}`, ifMatch: `W/"${versionId}"` };
+      const entry: BundleEntry[] = [
+        { resource: control, request: fence },
+        ...events.map((resource) => ({ resource, request: { method: 'POST' as const, url: 'AuditEvent' } })),
+      ];
+      let stored: Bundle | undefined;
+      await askUnless(412, async () => {
+        stored = await medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry });
+      });
+      return versionOf(stored);
+    },
+    async remove(references): Promise<void> {
+      const entry = references.map((url): BundleEntry => ({ request: { method: 'DELETE', url } }));
+      await ask(async () => medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry }));
+    },
     async discard(binary: string): Promise<void> {
       const [, id = ''] = binary.split('/');
       await askUnless(404, async () => medplum.deleteResource('Binary', id));
@@ -122,6 +138,15 @@ async function download(
     redirect: 'error',
   });
   return response.ok ? { status: 200, text: await response.text() } : { status: response.status };
+}
+
+/** The version of the fence after a transaction; a project without the feature `transaction-bundles` has run a batch instead. */
+function versionOf(stored: Bundle | undefined): string | undefined {
+  const refused = stored?.entry?.find(({ response }) => !response?.status?.startsWith('2'));
+  if (refused) {
+    throw new Fault('source-incomplete', ['a transaction was run as a batch']);
+  }
+  return stored?.entry?.[0]?.resource?.meta?.versionId;
 }
 
 function conditionOf(control: Basic | Consent | Task): string {

@@ -72,6 +72,8 @@ describe('a token that is kept in the source', () => {
         store: () => Promise.reject(new Error('not asked')),
         load: () => Promise.reject(new Error('not asked')),
         discard: () => Promise.reject(new Error('not asked')),
+        append: () => Promise.reject(new Error('not asked')),
+        remove: () => Promise.reject(new Error('not asked')),
       },
     };
   }

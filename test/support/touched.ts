@@ -19,6 +19,11 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     replace: [{ type: 'Basic', interactions: ['update'] }],
     ensureConsent: [{ type: 'Consent', interactions: ['search', 'create'] }],
     replaceConsent: [{ type: 'Consent', interactions: ['update'] }],
+    append: [
+      { type: 'Basic', interactions: ['update'] },
+      { type: 'AuditEvent', interactions: ['create'] },
+    ],
+    remove: [{ type: 'AuditEvent', interactions: ['delete'] }],
     store: [{ type: 'Binary', interactions: ['create'] }],
     load: [{ type: 'Binary', interactions: ['read'] }],
     discard: [{ type: 'Binary', interactions: ['delete'] }],
@@ -77,7 +82,11 @@ export function touchedBy(bot: string, replicated: readonly string[]): Touched {
       const isOurs = path.startsWith('src') && !path.endsWith('.d.ts');
       // The adapter of the source is the port's other side: what the port's methods mean stands in the table.
       const isAdapter = path.endsWith('source.io.ts');
-      if (isOurs && !isAdapter && (ts.isFunctionDeclaration(declaration) || ts.isVariableDeclaration(declaration))) {
+      const isCode =
+        ts.isFunctionDeclaration(declaration) ||
+        ts.isVariableDeclaration(declaration) ||
+        ts.isClassDeclaration(declaration);
+      if (isOurs && !isAdapter && isCode) {
         open.push(declaration);
       }
     }
