@@ -23,15 +23,15 @@ export function replicaTrail(config: Config, parts: Parts): ReplicaTrail {
     async page(since, offset): Promise<readonly AuditEvent[]> {
       const from = since ? `&_lastUpdated=ge${since}` : '';
       const skip = offset > 0 ? `&_offset=${offset}` : '';
-      const { outcome, body } = await requests.send(
+      const { outcome, content } = await requests.send(
         'GET',
         `AuditEvent?_sort=_lastUpdated,_id&_count=${TRAIL_PAGE}${from}${skip}`
       );
       if (outcome.kind !== 'done') {
         throw faultOf(outcome);
       }
-      const page = JSON.parse(body) as Bundle;
-      if (page.resourceType !== 'Bundle') {
+      const page = content as Bundle | undefined;
+      if (page?.resourceType !== 'Bundle') {
         throw new Fault('replica-rejected', ['the trail is not a Bundle']);
       }
       return (page.entry ?? []).flatMap(({ resource }) => (resource?.resourceType === 'AuditEvent' ? [resource] : []));
