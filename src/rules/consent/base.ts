@@ -61,9 +61,12 @@ function isWellFormed(rule: ConsentProvision): boolean {
 
 function hasModifier(node: Elements): boolean {
   return (
-    'modifierExtension' in node ||
-    Object.values(node).some((value) => typeof value === 'object' && value !== null && hasModifier(value as Elements))
+    'modifierExtension' in node || Object.keys(node).some((name) => isObject(node[name]) && hasModifier(node[name]))
   );
+}
+
+function isObject(value: unknown): value is Elements {
+  return typeof value === 'object' && value !== null;
 }
 
 /**
@@ -72,7 +75,7 @@ function hasModifier(node: Elements): boolean {
  * @param consent - The Consent.
  * @returns The URIs.
  */
-export function textPolicies(consent: Consent): string[] {
+export function textPolicies(consent: Consent): readonly string[] {
   return (consent.policy ?? []).flatMap(({ uri }) => (uri && !HREX_POLICY.test(uri) ? [uri] : []));
 }
 
@@ -143,7 +146,7 @@ export function readBase(consent: Consent, inquiry: Inquiry): BaseFinding {
 }
 
 function readRules(consent: Consent, inquiry: Inquiry): BaseFinding {
-  const { provision: root = {} } = consent;
+  const { provision: root = NO_ROOT } = consent;
   const type = rootType(consent);
   const policy = policyOf(consent);
   if (type) {
@@ -159,9 +162,17 @@ function readRules(consent: Consent, inquiry: Inquiry): BaseFinding {
   }
   const context = readRoot(root, policy, inquiry);
   const opposite = policy === 'permit' ? 'deny' : 'permit';
-  const exception = readRoot({ provision: [{ ...root, type: opposite }] }, policy, inquiry);
+  const exception = readRoot(exceptionOf(root)[opposite], policy, inquiry);
   return bothReadings(context, exception);
 }
+
+/** A root read as an exception to the policy. */
+const exceptionOf = oncePer((root: ConsentProvision) => ({
+  permit: { provision: [{ ...root, type: 'permit' }] } satisfies ConsentProvision,
+  deny: { provision: [{ ...root, type: 'deny' }] } satisfies ConsentProvision,
+}));
+
+const NO_ROOT: ConsentProvision = {};
 
 /** A permit needs both readings; a deny needs one. */
 function bothReadings(context: Finding, exception: Finding): BaseFinding {

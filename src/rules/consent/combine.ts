@@ -79,13 +79,19 @@ function common(
   inquiry: Inquiry,
   verdicts: readonly Verdict[]
 ): Pick<Decision, 'purpose' | 'validUntil' | 'considered'> {
-  const next = Math.min(Infinity, ...verdicts.map((verdict) => verdict.nextChange));
-  const considered = new Map(verdicts.map((one) => [`${one.id} ${one.versionId} ${sortKey(one)}`, summary(one)]));
+  const next = verdicts.reduce((least, { nextChange }) => Math.min(least, nextChange), Infinity);
   return {
     purpose: publicPurpose(inquiry.purpose) ?? 'other',
     ...(next < Infinity && { validUntil: new Date(next).toISOString() }),
-    considered: [...considered].sort(([a], [b]) => compare(a, b)).map(([, one]) => one),
+    considered: consideredIn(verdicts),
   };
+}
+
+/** By id, and each once: neither order nor repetition of the Consents shows. */
+function consideredIn(verdicts: readonly Verdict[]): Considered[] {
+  const keyed = verdicts.map((one) => ({ key: `${one.id} ${one.versionId} ${sortKey(one)}`, one }));
+  keyed.sort((a, b) => compare(a.key, b.key));
+  return keyed.filter(({ key }, i) => i === 0 || key !== keyed[i - 1]?.key).map(({ one }) => summary(one));
 }
 
 function summary({ id, versionId, decision, reason, policies }: Verdict): Considered {
@@ -93,8 +99,8 @@ function summary({ id, versionId, decision, reason, policies }: Verdict): Consid
 }
 
 function sortKey({ decision, reason, id, versionId, path }: Verdict): string {
-  const rank = ORDER[decision].indexOf(reason);
-  return [String(rank + 1).padStart(2, '0'), decision, id, versionId, path].join(' ');
+  const rank = ORDER[decision].indexOf(reason) + 1;
+  return `${rank < 10 ? '0' : ''}${String(rank)} ${decision} ${id} ${versionId} ${path ?? ''}`;
 }
 
 function compare(a: string, b: string): number {

@@ -4,7 +4,6 @@ import { actionHolds } from './action.ts';
 import { actorHolds } from './actor.ts';
 import { codingsOf } from './coding.ts';
 import { classHolds, codeHolds, principalConcepts } from './content.ts';
-import { classify } from './data-class.ts';
 import { dataPeriodHolds } from './data-period.ts';
 import { dataHolds } from './data.ts';
 import type { Dimension, DimensionEvidence } from './decision.ts';
@@ -64,7 +63,7 @@ const CONDITIONS: { readonly [D in Dimension]: Condition<D> } = {
   class: {
     holds: classHolds,
     listed: codes,
-    requested: ({ resource, facts }) => [resource.resourceType, ...classify(resource, facts)],
+    requested: ({ resource, classes }) => [resource.resourceType, ...classes()],
   },
   code: {
     holds: codeHolds,
@@ -96,22 +95,44 @@ export function states(rule: Conditions | undefined, dimension: Dimension): bool
   return Array.isArray(element) ? element.length > 0 : element !== undefined;
 }
 
+/** Conditions made ready for many requests. */
+export interface Stated {
+  readonly rule: Conditions;
+  /** The conditions that are stated, in the order of the reasons. */
+  readonly tests: readonly { readonly dimension: Dimension; readonly key: string }[];
+}
+
+export const NONE: Stated = { rule: {}, tests: [] };
+
+/**
+ * Makes conditions ready.
+ *
+ * @param rule - A provision.
+ * @returns Its conditions, each with a key: those that list the same have the same key, and one answer per request.
+ */
+export function stated(rule: Conditions): Stated {
+  const tests: { dimension: Dimension; key: string }[] = [];
+  for (const dimension of DIMENSIONS) {
+    if (states(rule, dimension)) {
+      tests.push({ dimension, key: dimension + JSON.stringify(rule[dimension]) });
+    }
+  }
+  return { rule, tests };
+}
+
 /**
  * The conditions of a provision, with those of its parent for every element that it does not state itself.
  *
  * @param inherited - The conditions of the parent.
- * @param rule - The provision.
+ * @param own - Those of the provision.
  * @returns The conditions to test.
  */
-export function inherit(inherited: Conditions, rule: Conditions): Conditions {
-  if (Object.keys(inherited).length === 0) {
-    return rule;
+export function inherit(inherited: Stated, own: Stated): Stated {
+  if (inherited.tests.length === 0) {
+    return own;
   }
-  const own = DIMENSIONS.filter((dimension) => states(rule, dimension)).map((dimension) => [
-    dimension,
-    rule[dimension],
-  ]);
-  return { ...inherited, ...(Object.fromEntries(own) as Conditions) };
+  const rules = Object.fromEntries(own.tests.map(({ dimension }) => [dimension, own.rule[dimension]]));
+  return stated({ ...inherited.rule, ...(rules as Conditions) });
 }
 
 /** Whether conditions hold, and the first that does not. */
@@ -130,12 +151,15 @@ export interface Match {
  * applies where they hold in either sense, so that what is unknown about the permit does not switch off the deny.
  * @returns For a permit the first that is not true decides; for a deny the first that is false, else the first unknown.
  */
-export function matches(rule: Conditions, kind: Kind, inquiry: Inquiry, own: Conditions = rule): Match {
+export function matches({ rule, tests }: Stated, kind: Kind, inquiry: Inquiry, own: Conditions = rule): Match {
   let unknown: Match | undefined;
-  for (const dimension of DIMENSIONS) {
-    const isInherited = kind === 'deny' && !states(own, dimension);
+  for (const { dimension, key } of tests) {
+    const isInherited = kind === 'deny' && own !== rule && !states(own, dimension);
     const senses: readonly Kind[] = isInherited ? ['permit', 'deny'] : [kind];
-    const truth = states(rule, dimension) ? some(senses.map((sense) => test(dimension, rule, sense, inquiry))) : true;
+    const truth =
+      senses.length === 1
+        ? remembered(key, dimension, rule, kind, inquiry)
+        : some(senses.map((sense) => remembered(key, dimension, rule, sense, inquiry)));
     if (truth === false || (truth === undefined && kind === 'permit')) {
       return { truth, failing: dimension };
     }
@@ -143,7 +167,21 @@ export function matches(rule: Conditions, kind: Kind, inquiry: Inquiry, own: Con
       unknown ??= { truth, failing: dimension };
     }
   }
-  return unknown ?? { truth: true };
+  return unknown ?? HOLDS;
+}
+
+const HOLDS: Match = { truth: true };
+
+/** Many provisions list the same; a request is compared with it once. */
+function remembered(key: string, dimension: Dimension, rule: Conditions, kind: Kind, inquiry: Inquiry): Truth {
+  const answers = inquiry.answers[kind];
+  const known = answers.get(key);
+  if (known !== undefined || answers.has(key)) {
+    return known;
+  }
+  const truth = test(dimension, rule, kind, inquiry);
+  answers.set(key, truth);
+  return truth;
 }
 
 function test<D extends Dimension>(dimension: D, rule: Conditions, kind: Kind, inquiry: Inquiry): Truth {

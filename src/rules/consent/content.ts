@@ -1,11 +1,9 @@
 /** `provision.class` (rule 18) and `provision.code` (rule 19): what the data are. */
 import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
 import { codingsOf, normalSystem, sameCoding } from './coding.ts';
-import { classify } from './data-class.ts';
 import type { Elements } from './facts.ts';
 import { mediaType } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
-import { oncePer } from './once.ts';
 import type { Kind, Truth } from './three-valued.ts';
 import { some } from './three-valued.ts';
 
@@ -23,7 +21,7 @@ export function classHolds(listed: readonly Coding[], inquiry: Inquiry, kind: Ki
   const ours = listed
     .filter((coding) => normalSystem(coding.system) === inquiry.dataClassSystem)
     .map((coding) => coding.code);
-  const classes: readonly (string | undefined)[] = ours.length ? classesOf(inquiry) : [];
+  const classes: readonly (string | undefined)[] = ours.length ? inquiry.classes() : [];
   const isListed = (name: string | undefined): boolean => ours.includes(name);
   const held = kind === 'permit' ? classes.every(isListed) : classes.some(isListed);
   return some([
@@ -33,8 +31,6 @@ export function classHolds(listed: readonly Coding[], inquiry: Inquiry, kind: Ki
     ...(ours.length ? [classes.length ? held : undefined] : []),
   ]);
 }
-
-const classesOf = oncePer(({ resource, facts }: Inquiry) => classify(resource, facts));
 
 function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Truth {
   switch (code && normalSystem(system)) {

@@ -1,15 +1,14 @@
 /** `provision.dataPeriod` (rule 20): a permit covers data wholly inside, a deny hits data that may touch it. */
-import type { Period, Timing } from '@medplum/fhirtypes';
+import type { Period, Resource, Timing } from '@medplum/fhirtypes';
 import type { Elements } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
-import { oncePer } from './once.ts';
 import type { Span } from './period.ts';
 import { spanOf, spanOfPeriod } from './period.ts';
 import type { Kind, Truth } from './three-valued.ts';
 import { every } from './three-valued.ts';
 
 /** The first of these that holds a time is the clinical date; `period` is that of Encounter, EpisodeOfCare and CarePlan. */
-const CLINICAL = [
+const NAMES = [
   'effective',
   'performed',
   'occurrence',
@@ -23,6 +22,7 @@ const CLINICAL = [
   'created',
 ];
 const FORMS = ['', 'DateTime', 'Instant', 'Period', 'Timing', 'Date'];
+const CLINICAL = NAMES.flatMap((name) => FORMS.map((form) => name + form));
 
 /**
  * Rule 20.
@@ -40,7 +40,7 @@ export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): T
   if (!window) {
     return undefined;
   }
-  const clinical = clinicalSpans(inquiry);
+  const clinical = inquiry.clinicalSpans();
   const dated = clinical.length > 0 && clinical.every((span) => span);
   if (kind === 'permit') {
     return dated ? every(clinical.map((span) => window.from <= span!.from && span!.until <= window.until)) : undefined;
@@ -54,16 +54,13 @@ export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): T
 /**
  * The clinical date of a resource.
  *
- * @param inquiry - The request.
+ * @param resource - The resource.
+ * @param utcOffsetMinutes - The zone of dates that carry none.
  * @returns Its spans (a Timing has several), undefined for one that cannot be read; empty if the resource is undated.
  */
-export function clinicalSpans(inquiry: Inquiry): readonly (Span | undefined)[] {
-  return readSpans(inquiry);
-}
-
-const readSpans = oncePer(({ resource, utcOffsetMinutes }: Inquiry): (Span | undefined)[] => {
+export function clinicalSpans(resource: Resource, utcOffsetMinutes: number): readonly (Span | undefined)[] {
   const elements = resource as unknown as Elements;
-  const value = CLINICAL.flatMap((name) => FORMS.map((form) => elements[name + form])).find(isTime);
+  const value = clinicalTime(elements);
   if (typeof value === 'string') {
     return [spanOf(value, utcOffsetMinutes)];
   }
@@ -73,7 +70,16 @@ const readSpans = oncePer(({ resource, utcOffsetMinutes }: Inquiry): (Span | und
     return [...(event ?? []).map((one) => spanOf(one, utcOffsetMinutes)), ...(repeat ? [bounds] : [])];
   }
   return value ? [spanOfPeriod(value, utcOffsetMinutes)] : [];
-});
+}
+
+function clinicalTime(elements: Elements): unknown {
+  for (const name of CLINICAL) {
+    if (isTime(elements[name])) {
+      return elements[name];
+    }
+  }
+  return undefined;
+}
 
 function isTime(value: unknown): boolean {
   const node = (value ?? {}) as Elements;

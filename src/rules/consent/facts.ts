@@ -50,12 +50,12 @@ export function factsOf(resource: Resource, utcOffsetMinutes: number): Facts {
     if (typeof node.code === 'string' && typeof node.system === 'string') {
       facts.codings.push(node);
     }
-    facts.patients.push(...patientsNamedBy(node));
+    addPatients(facts.patients, node);
     if ('start' in node || 'end' in node) {
       facts.spans.push(...present(spanOfPeriod(node, utcOffsetMinutes)));
     }
-    for (const [name, value] of Object.entries(node)) {
-      visit(value, name);
+    for (const name of Object.keys(node)) {
+      visit(node[name], name);
     }
   };
 
@@ -91,15 +91,14 @@ export function factsOf(resource: Resource, utcOffsetMinutes: number): Facts {
 }
 
 /** `type` on a Reference, a conditional reference and a contained Patient name a patient that may be another one. */
-function patientsNamedBy(node: Elements): string[] {
+function addPatients(named: string[], node: Elements): void {
   const text = typeof node.reference === 'string' ? node.reference : undefined;
-  const named: string[] = node.resourceType === 'Patient' ? [`Patient/${String(node.id)}`] : [];
+  named.push(...(node.resourceType === 'Patient' ? [`Patient/${String(node.id)}`] : []));
   if (text !== undefined && /(?:^|\/)Patient(?:[/?]|$)/.test(text)) {
     named.push(reduceReference(text));
   } else if (node.type === 'Patient' && (text !== undefined || 'identifier' in node || 'display' in node)) {
     named.push(text ?? '');
   }
-  return named;
 }
 
 /**

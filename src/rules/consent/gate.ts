@@ -1,7 +1,6 @@
 /** The house rules of replication on top of the Consents: no genetics, nothing unclassified, restricted data only by name. */
 import type { Consent } from '@medplum/fhirtypes';
 import { combine, refuse } from './combine.ts';
-import { classify } from './data-class.ts';
 import type { Decision } from './decision.ts';
 import { refuseData } from './evaluate.ts';
 import type { ConsentRequest, Inquiry } from './inquiry.ts';
@@ -27,7 +26,7 @@ export function mayReplicate(consents: readonly Consent[], request: ConsentReque
 }
 
 function refuseClass(inquiry: Inquiry): Decision | undefined {
-  const classes = classify(inquiry.resource, inquiry.facts);
+  const classes = inquiry.classes();
   if (classes.includes('GENETICS')) {
     return refuse('deny', 'genetics', inquiry);
   }

@@ -1,12 +1,18 @@
 /** The request, read once: what every condition is compared with. */
 import type { Coding, Resource } from '@medplum/fhirtypes';
+import { classify } from './data-class.ts';
+import type { DataClass } from './data-class.ts';
+import { clinicalSpans } from './data-period.ts';
 import type { Facts } from './facts.ts';
 import { factsOf } from './facts.ts';
 import type { Labels } from './label.ts';
 import { readLabels } from './label.ts';
+import { lazily } from './once.ts';
+import type { Span } from './period.ts';
 import { spanOf } from './period.ts';
 import { readPurpose } from './purpose.ts';
 import { reduceReference } from './reference.ts';
+import type { Kind, Truth } from './three-valued.ts';
 
 /** What is asked: may this resource of this patient be used for this purpose, now, by this actor? */
 export interface ConsentRequest {
@@ -35,10 +41,16 @@ export interface Inquiry {
   readonly action: string;
   readonly resource: Resource;
   readonly facts: Facts;
+  /** The data classes of the resource. */
+  readonly classes: () => readonly DataClass[];
+  /** Its clinical date, as `data-period.ts` reads it. */
+  readonly clinicalSpans: () => readonly (Span | undefined)[];
   readonly labels: Labels;
   readonly at: number;
   readonly dataClassSystem: string;
   readonly utcOffsetMinutes: number;
+  /** What each condition was found to be, for rules that permit and rules that deny. Lives as long as the request. */
+  readonly answers: Readonly<Record<Kind, Map<string, Truth>>>;
 }
 
 /**
@@ -61,9 +73,12 @@ export function readRequest(request: ConsentRequest): Inquiry {
     action: request.action ?? 'disclose',
     resource: request.resource,
     facts,
+    classes: lazily(() => classify(request.resource, facts)),
+    clinicalSpans: lazily(() => clinicalSpans(request.resource, utcOffsetMinutes)),
     labels: readLabels(facts.labels),
     at,
     dataClassSystem: request.dataClassSystem,
     utcOffsetMinutes,
+    answers: { permit: new Map(), deny: new Map() },
   };
 }

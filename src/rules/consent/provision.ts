@@ -1,9 +1,11 @@
 /** Nested provisions at every depth (rule 10): what a tree of rules says about one request. */
 import type { Coding, ConsentProvision } from '@medplum/fhirtypes';
 import type { Conditions } from './condition.ts';
-import { inherit, matches, states } from './condition.ts';
+import type { Stated } from './condition.ts';
+import { inherit, matches, NONE, stated, states } from './condition.ts';
 import type { SilenceReason } from './decision.ts';
 import type { Inquiry } from './inquiry.ts';
+import { oncePer } from './once.ts';
 import type { Kind, Truth } from './three-valued.ts';
 
 /** What a provision says, and the provision that decided it. */
@@ -20,29 +22,59 @@ export interface Finding {
   readonly labels?: readonly Coding[];
 }
 
+/** A provision made ready for many requests. */
+interface Rule {
+  readonly type: ConsentProvision['type'];
+  readonly path: string;
+  readonly own: Stated;
+  readonly children: readonly Rule[];
+  /** Its conditions with those of the parent, for the parent's that were asked for last. */
+  merged: { readonly inherited: Stated; readonly all: Stated } | undefined;
+}
+
 /** Where in the tree a provision stands. */
 interface Place {
-  readonly path: string;
-  readonly inherited: Conditions;
+  readonly inherited: Stated;
   /** A rule above states the purpose. */
   readonly isPurposeStated: boolean;
 }
 
-const ROOT: Place = { path: 'provision', inherited: {}, isPurposeStated: false };
+const ROOT: Place = { inherited: NONE, isPurposeStated: false };
+
+const ruleOf = oncePer((root: ConsentProvision) => makeReady(root, 'provision'));
+
+function makeReady(rule: ConsentProvision, path: string): Rule {
+  return { type: rule.type, path, own: stated(rule), children: children(rule, { path }), merged: undefined };
+}
+
+function children(rule: ConsentProvision, place: { readonly path: string }): Rule[] {
+  return (rule.provision ?? []).map((child, i) => makeReady(child, `${place.path}.provision[${i}]`));
+}
+
+function conditionsOf(rule: Rule, { inherited }: Place): Stated {
+  if (inherited.tests.length === 0) {
+    return rule.own;
+  }
+  if (rule.merged?.inherited !== inherited) {
+    rule.merged = { inherited, all: inherit(inherited, rule.own) };
+  }
+  return rule.merged.all;
+}
 
 /**
  * What a root provision says.
  *
- * @param root - The provision, read as if its type were `kind`.
+ * @param root - The provision, read as if its type were `kind`. It is made ready once: it must not change afterwards.
  * @param kind - Permit or deny.
  * @param inquiry - The request.
  * @returns The finding; path `provision` means that no nested rule changed it.
  */
 export function readRoot(root: ConsentProvision, kind: Kind, inquiry: Inquiry): Finding {
+  const rule = ruleOf(root);
   if (kind === 'permit') {
-    return readPermit(root, ROOT, inquiry);
+    return readPermit(rule, ROOT, inquiry);
   }
-  const { truth, failing, lifted, finding } = readDeny(root, ROOT, inquiry);
+  const { truth, failing, lifted, finding } = readDeny(rule, ROOT, inquiry);
   if (!lifted) {
     return finding;
   }
@@ -52,31 +84,28 @@ export function readRoot(root: ConsentProvision, kind: Kind, inquiry: Inquiry): 
   return unsure ? { ...finding, says: 'nothing', because: unsure } : lifted;
 }
 
-function children(rule: ConsentProvision, place: Place): [ConsentProvision, Place][] {
-  return (rule.provision ?? []).map((child, i) => [child, { ...place, path: `${place.path}.provision[${i}]` }]);
-}
-
 /**
  * A permit that applies stands unless a nested deny holds. One that does not apply is additive: nested rules are tested with
  * its conditions for whatever they do not state. A child without type restricts: it is read as a deny, and its own denies count too.
  */
-function readPermit(rule: ConsentProvision, place: Place, inquiry: Inquiry): Finding {
-  const conditions = inherit(place.inherited, rule);
-  const { truth, failing } = matches(conditions, 'permit', inquiry);
+function readPermit(rule: Rule, place: Place, inquiry: Inquiry): Finding {
+  const all = conditionsOf(rule, place);
+  const conditions = all.rule;
+  const { truth, failing } = matches(all, 'permit', inquiry);
   let isPurposeStated = place.isPurposeStated || states(conditions, 'purpose');
   let granted: Finding | undefined;
   const labels = [...(conditions.securityLabel ?? [])];
-  const below: Place = { path: place.path, inherited: truth ? {} : conditions, isPurposeStated };
-  for (const [child, at] of children(rule, below)) {
+  const below: Place = { inherited: truth ? NONE : all, isPurposeStated };
+  for (const child of rule.children) {
     if (child.type !== 'permit') {
-      const deny = readDeny(child, at, inquiry);
+      const deny = readDeny(child, below, inquiry);
       if (deny.finding.says === 'deny' && !deny.lifted) {
         return deny.finding;
       }
-      isPurposeStated ||= !!truth && !!deny.lifted && deny.truth === true && states(child, 'purpose');
+      isPurposeStated ||= !!truth && !!deny.lifted && deny.truth === true && states(child.own.rule, 'purpose');
     }
     if (child.type !== 'deny') {
-      const found = readPermit(child, at, inquiry);
+      const found = readPermit(child, below, inquiry);
       if (found.says === 'deny') {
         return found;
       }
@@ -86,7 +115,7 @@ function readPermit(rule: ConsentProvision, place: Place, inquiry: Inquiry): Fin
       }
     }
   }
-  const own = { path: place.path, conditions, kind: 'permit' } as const;
+  const own = { path: rule.path, conditions, kind: 'permit' } as const;
   return truth
     ? { ...own, says: 'permit', isPurposeStated, labels }
     : (granted ?? { ...own, says: 'nothing', because: failing! });
@@ -106,23 +135,25 @@ interface DenyFinding {
 }
 
 /** A deny that may apply holds unless a nested permit applies and no nested deny beside it does. */
-function readDeny(rule: ConsentProvision, place: Place, inquiry: Inquiry): DenyFinding {
-  const conditions = inherit(place.inherited, rule);
-  const { truth, failing } = matches(conditions, 'deny', inquiry, rule);
-  const own = { path: place.path, conditions, kind: 'deny' } as const;
+function readDeny(rule: Rule, place: Place, inquiry: Inquiry): DenyFinding {
+  const all = conditionsOf(rule, place);
+  const conditions = all.rule;
+  const { truth, failing } = matches(all, 'deny', inquiry, rule.own.rule);
+  const own = { path: rule.path, conditions, kind: 'deny' } as const;
   if (truth === false) {
     return { truth, failing, finding: { ...own, says: 'nothing', because: failing! } };
   }
   let lifted: Finding | undefined;
   let denied: Finding | undefined;
   const isPurposeStated = place.isPurposeStated || states(conditions, 'purpose');
-  for (const [child, at] of children(rule, { path: place.path, inherited: {}, isPurposeStated })) {
+  const below: Place = { inherited: NONE, isPurposeStated };
+  for (const child of rule.children) {
     if (child.type === 'permit') {
-      const found = readPermit(child, at, inquiry);
+      const found = readPermit(child, below, inquiry);
       lifted = found.says === 'permit' ? betterOf(lifted, found) : lifted;
       denied ??= found.says === 'deny' ? found : undefined;
     } else if (child.type === 'deny') {
-      const deny = readDeny(child, at, inquiry);
+      const deny = readDeny(child, below, inquiry);
       denied ??= deny.finding.says === 'deny' && !deny.lifted ? deny.finding : undefined;
     }
   }

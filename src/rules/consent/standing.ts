@@ -4,6 +4,8 @@ import { V3_ACT_CODE } from '../../fhir/systems.ts';
 import { codesOf, codingsOf } from './coding.ts';
 import type { Obligation, SilenceReason } from './decision.ts';
 import type { Inquiry } from './inquiry.ts';
+import { oncePer } from './once.ts';
+import type { Span } from './period.ts';
 import { spanOf } from './period.ts';
 import { isResearch } from './purpose.ts';
 import { targetOf } from './reference.ts';
@@ -55,9 +57,11 @@ export function standingOf(consent: Consent, all: readonly Consent[], inquiry: I
   return limit ? { mayNotPermit: limit } : {};
 }
 
-function givenAt({ dateTime }: Consent, { utcOffsetMinutes }: Inquiry): ReturnType<typeof spanOf> {
-  return spanOf(dateTime, utcOffsetMinutes);
+function givenAt(consent: Consent, { utcOffsetMinutes }: Inquiry): Span | undefined {
+  return utcOffsetMinutes === 0 ? givenInUtc(consent) : spanOf(consent.dateTime, utcOffsetMinutes);
 }
+
+const givenInUtc = oncePer(({ dateTime }: Consent) => spanOf(dateTime, 0));
 
 /**
  * Whether all categories are notices, advance directives or orders.
@@ -66,18 +70,27 @@ function givenAt({ dateTime }: Consent, { utcOffsetMinutes }: Inquiry): ReturnTy
  * @returns True if it can never permit; its denial counts (rule 6).
  */
 export function isNeverPermitting(consent: Consent): boolean {
+  return neverPermits(consent);
+}
+
+const neverPermits = oncePer((consent: Consent): boolean => {
   const codings = codingsOf(consent.category);
   const others = codings.filter((coding) => !codesOf([coding], SCOPE).length);
   return (
     others.length > 0 &&
     others.every((coding) => codesOf([coding], CATEGORY).some((code) => NEVER_PERMIT.includes(code)))
   );
-}
+});
+
+const scopesOf = oncePer((consent: Consent): readonly string[] => {
+  const own = codesOf(consent.scope?.coding, SCOPE);
+  const scopes = own.length ? own : codesOf(codingsOf(consent.category), SCOPE);
+  return scopes;
+});
 
 /** False if the scope excludes the request, undefined if there is none that we know. LEAP puts scopes into `category`. */
 function scopeOf(consent: Consent, { purpose }: Inquiry): boolean | undefined {
-  const own = codesOf(consent.scope?.coding, SCOPE);
-  const scopes = own.length ? own : codesOf(codingsOf(consent.category), SCOPE);
+  const scopes = scopesOf(consent);
   const isForResearch = isResearch(purpose) || (!!purpose.system && purpose.system !== V3_ACT_REASON);
   const covers = (scope: string): boolean => scope === 'patient-privacy' || (scope === 'research' && isForResearch);
   const excludes = (scope: string): boolean =>
@@ -96,8 +109,7 @@ function scopeOf(consent: Consent, { purpose }: Inquiry): boolean | undefined {
  * @returns True if `scope` or `category` says so.
  */
 export function isResearchScoped(consent: Consent): boolean {
-  const own = codesOf(consent.scope?.coding, SCOPE);
-  return (own.length ? own : codesOf(codingsOf(consent.category), SCOPE)).includes('research');
+  return scopesOf(consent).includes('research');
 }
 
 /** The latest entry decides; entries whose order cannot be told are all latest. */
@@ -134,7 +146,11 @@ function supersedes(later: Consent, earlier: Consent, inquiry: Inquiry): boolean
  * @param consent - The Consent.
  * @returns The obligations.
  */
-export function obligationsOf(consent: Consent): Obligation[] {
+export function obligationsOf(consent: Consent): readonly Obligation[] {
+  return obligations(consent);
+}
+
+const obligations = oncePer((consent: Consent): readonly Obligation[] => {
   const categories = codesOf(codingsOf(consent.category), CATEGORY);
   const rules = codesOf([...(consent.policyRule?.coding ?? []), ...(consent.meta?.security ?? [])], V3_ACT_CODE);
   return [
@@ -142,4 +158,4 @@ export function obligationsOf(consent: Consent): Obligation[] {
     ...(categories.includes('rsreid') ? ['reidentify-only-as-consented' as const] : []),
     ...(rules.includes('NORDSCLCD') ? ['no-redisclosure' as const] : []),
   ];
-}
+});

@@ -16,7 +16,11 @@ type Moment = Pick<Inquiry, 'at' | 'utcOffsetMinutes'>;
  */
 export function nextChange(consent: Consent, { at, utcOffsetMinutes }: Moment): number {
   const times = utcOffsetMinutes === 0 ? instantsInUtc(consent) : instantsOf(consent, utcOffsetMinutes);
-  return Math.min(Infinity, ...times.filter((time) => time > at));
+  let next = Infinity;
+  for (const time of times) {
+    next = time > at && time < next ? time : next;
+  }
+  return next;
 }
 
 const instantsInUtc = oncePer((consent: Consent) => instantsOf(consent, 0));

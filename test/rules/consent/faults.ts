@@ -62,7 +62,7 @@ const ROWS: readonly Row[] = [
   ['10', 'a child without type says nothing', 'provision.ts', "if (child.type !== 'permit') {", "if (child.type === 'deny') {"],
   ['10', 'a child without type grants', 'provision.ts', "if (child.type === 'permit' && found.says", 'if (found.says'],
   ['10', 'a permit nested in one that does not apply is not additive', 'provision.ts', ': (granted ??', ': (undefined ??'],
-  ['10', 'an additive permit forgets the conditions of its parent', 'provision.ts', 'inherited: truth ? {} : conditions', 'inherited: {}'],
+  ['10', 'an additive permit forgets the conditions of its parent', 'provision.ts', 'inherited: truth ? NONE : all', 'inherited: NONE'],
   ['10', 'the children of a deny that does not apply speak', 'provision.ts', "if (truth === false) {\n    return { truth, failing, finding: { ...own, says: 'nothing', because: failing! } };\n  }", ''],
   ['10', 'an exception to an uncertain deny grants', 'provision.ts', "return unsure ? { ...finding, says: 'nothing', because: unsure } : lifted;", 'return lifted;'],
   ['10', 'a deny nested in an exception is ignored', 'provision.ts', "denied ??= found.says === 'deny' ? found : undefined;", ''],
