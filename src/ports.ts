@@ -68,11 +68,21 @@ export interface SourceFhir {
    */
   save(control: Basic): Promise<void>;
   /**
-   * Creates or replaces a job by its first identifier.
+   * Creates a job unless one with the same identifier exists (conditional create).
    *
-   * @param job - The job.
+   * @param job - The job; its first identifier is the condition.
+   * @returns What is there now: the new one, or the one that was there.
    */
-  schedule(job: Task): Promise<void>;
+  enlist(job: Task): Promise<Task>;
+  /**
+   * Replaces jobs in one transaction, each by its id and only if its version is the newest (`If-Match`).
+   *
+   * @param jobs - At most 50 (`platform.md` §11.5), with id and `meta.versionId`.
+   * @returns The jobs with their new versions; undefined when any has another version by now, and none was replaced.
+   */
+  change(jobs: readonly Task[]): Promise<readonly Task[] | undefined>;
+  /** @param jobs - To be deleted, in one transaction. What is not there is gone. */
+  dismiss(jobs: readonly Task[]): Promise<void>;
   /**
    * Replaces a control resource unless somebody else has changed it (`If-Match`).
    *
@@ -263,6 +273,10 @@ export type LogEvent =
   | 'patient-synced'
   | 'consent-ambiguous'
   | 'sweep-finished'
+  | 'jobs-drained'
+  | 'job-queued'
+  | 'breaker-opened'
+  | 'breaker-closed'
   | 'sync-is-off'
   | 'input-ignored'
   | 'reveal-answered'
@@ -295,6 +309,7 @@ export interface LogFields {
   readonly sealed?: number;
   readonly archived?: number;
   readonly deleted?: number;
+  readonly jobs?: number;
 }
 
 export type Log = (level: LogLevel, event: LogEvent, fields?: LogFields) => void;

@@ -1,7 +1,7 @@
 /** On each change of a Consent: back-fill what is now permitted, erase what no longer is. */
 import type { BotEvent, MedplumClient } from '@medplum/core';
 import { patientOfConsent } from '../flows/sync/sweep.io.ts';
-import { syncConsent } from '../flows/sync/consent.io.ts';
+import { consentChanged } from '../flows/sync/consent.io.ts';
 import { NOTHING } from '../observability/tally.ts';
 import { lint } from '../rules/consent/lint.ts';
 import { run } from './wire.ts';
@@ -22,6 +22,6 @@ export async function handler(medplum: MedplumClient, event: BotEvent): Promise<
     for (const { code } of consent?.resourceType === 'Consent' ? lint([consent]) : []) {
       deps.log('warn', 'consent-ambiguous', { reason: code });
     }
-    return syncConsent(deps, patientId, `Consent/${consent?.id}`);
+    return consentChanged(deps, patientId, `Consent/${consent?.id}`);
   });
 }

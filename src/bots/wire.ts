@@ -29,7 +29,8 @@ import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
-export type BotName = 'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin' | 'mirror-audit';
+export type BotName =
+  'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin' | 'mirror-audit' | 'retry-jobs';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;
@@ -124,7 +125,9 @@ async function runWith<T>(
       eraser,
       vault,
       mint: () => randomBytes(32).toString('hex'),
+      probe: replicaProbe(config, { clock: systemClock }),
       clock: systemClock,
+      random: chance,
       log,
       correlationId,
       bot,

@@ -49,6 +49,7 @@ export interface Config {
     readonly retentionDays: number;
     readonly archiveYears: number;
   };
+  readonly queue: { readonly concurrency: number; readonly jobsPerSecond: number; readonly attempts: number };
 }
 
 /** As Medplum hands them over: `event.secrets`. */
@@ -145,6 +146,11 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
       seed: seedOf(text('AUDIT_SIGNING_KEY')),
       retentionDays: Number(text('AUDIT_RETENTION_DAYS')),
       archiveYears: Number(text('AUDIT_ARCHIVE_YEARS')),
+    },
+    queue: {
+      concurrency: Number(text('QUEUE_CONCURRENCY')),
+      jobsPerSecond: Number(text('QUEUE_JOBS_PER_SECOND')),
+      attempts: Number(text('QUEUE_ATTEMPTS')),
     },
   };
 }

@@ -174,6 +174,24 @@ export const SETTINGS = [
     fallback: '7',
     why: 'How long archives are kept; 45 CFR 164.316(b)(2) asks for six years.',
   },
+  {
+    name: 'QUEUE_CONCURRENCY',
+    kind: 'integer',
+    fallback: '5',
+    why: 'How many patients’ jobs one run of `retry-jobs` works on at a time.',
+  },
+  {
+    name: 'QUEUE_JOBS_PER_SECOND',
+    kind: 'integer',
+    fallback: '10',
+    why: 'How many jobs one run takes in a second at most, so that catching up does not use up the quota that events need.',
+  },
+  {
+    name: 'QUEUE_ATTEMPTS',
+    kind: 'integer',
+    fallback: '3',
+    why: 'How often a job is tried before it is a dead letter. An outage of the replica costs no attempt.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];

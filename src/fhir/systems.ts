@@ -24,6 +24,8 @@ export interface Systems {
   readonly correlation: string;
   /** Code system of the control resources (Basic) in the source. */
   readonly control: string;
+  /** Code system of the kinds of jobs (Task.code) in the source. */
+  readonly jobType: string;
   /** Extension of a copy: where its encrypted original is (seed §3.1). */
   readonly encryptedPayload: string;
   /** Identifier system of encrypted originals, and the root of the URIs that copies know them by. */
@@ -68,6 +70,7 @@ export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
     auditDetail: `${namespace}/audit-detail`,
     correlation: `${namespace}/correlation-id`,
     control: `${namespace}/control`,
+    jobType: `${namespace}/job-type`,
     encryptedPayload: `${namespace}/encrypted-payload`,
     payload: `${namespace}/payload`,
     link: `${namespace}/patient-link`,

@@ -1,6 +1,6 @@
 /** What every flow is given. `bots/wire.ts` builds it once per run. */
 import type { Config } from '../config/load.ts';
-import type { Clock, Eraser, Log, ReplicaFhir, Sealer, SourceFhir } from '../ports.ts';
+import type { Clock, Eraser, Log, Random, ReplicaFhir, ReplicaProbe, Sealer, SourceFhir } from '../ports.ts';
 
 export interface Deps {
   readonly config: Config;
@@ -12,7 +12,10 @@ export interface Deps {
   readonly vault: Sealer | undefined;
   /** @returns 32 random bytes as hex, from a source fit for secrets. */
   readonly mint: () => string;
+  /** Says whether the replica is there, before it is said that a record is at fault. */
+  readonly probe: ReplicaProbe;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly correlationId: string;
   /** The running bot, `Bot/id`. */

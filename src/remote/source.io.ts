@@ -122,8 +122,32 @@ export function sourceClient(
       const [, id = ''] = binary.split('/');
       await askUnless(404, async () => medplum.deleteResource('Binary', id));
     },
-    async schedule(job: Task): Promise<void> {
-      await ask(async () => medplum.upsertResource(job, conditionOf(job)));
+    enlist: (job: Task) => ask(async () => medplum.createResourceIfNoneExist(job, conditionOf(job))),
+    async change(jobs): Promise<readonly Task[] | undefined> {
+      const entry = jobs.map((resource) => ({
+        resource,
+        request: {
+          method: 'PUT' as const,
+          url: `Task/${resource.id}`,
+          ifMatch: `W/"${resource.meta?.versionId}"`,
+        },
+      }));
+      let changed: Bundle | undefined;
+      const isOurs = await askUnless(412, async () => {
+        changed = await medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry });
+      });
+      const found = (changed?.entry ?? []).flatMap(({ resource }) =>
+        resource?.resourceType === 'Task' ? resource : []
+      );
+      if (isOurs && found.length !== jobs.length) {
+        // Without `transaction-bundles` the project runs it as a batch, each entry for itself.
+        throw new Fault('source-incomplete');
+      }
+      return isOurs ? found : undefined;
+    },
+    async dismiss(jobs): Promise<void> {
+      const entry = jobs.map(({ id }) => ({ request: { method: 'DELETE' as const, url: `Task/${id}` } }));
+      await ask(async () => medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry }));
     },
   };
 }

@@ -60,11 +60,5 @@ test('the derivation sees something', () => {
   const { types, controlCodes } = touchedBy('sweep', REPLICATED_TYPES);
   expect([...(types.get('Basic') ?? [])].sort()).toEqual(['create', 'read', 'search', 'update']);
   expect([...(types.get('Observation') ?? [])].sort()).toEqual(['history', 'read', 'search']);
-  expect([...controlCodes].sort()).toEqual([
-    'checkpoint',
-    'patient-link',
-    'patient-recheck',
-    'payload',
-    'replica-token',
-  ]);
+  expect([...controlCodes].sort()).toEqual(['checkpoint', 'job', 'patient-link', 'payload', 'queue', 'replica-token']);
 });

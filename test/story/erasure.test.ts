@@ -74,15 +74,18 @@ describe('when a consent is revoked', () => {
     expect((await consentEvents()).at(-1)).toMatchObject({ withdrawn: '3', history: 'expunged', found: '0' });
   });
 
-  test('credentials that may not expunge erase nothing silently: the run fails, and says so', async () => {
+  test('credentials that may not expunge erase nothing silently: the run says so, and a job remains', async () => {
     world = await withEraser(false);
     const { patient } = await admit(world);
     const given = await consent(world, patient);
     await world.settle();
     await world.sandbox.source.repo.updateResource({ ...given, status: 'inactive' });
     await world.settle();
-    expect(world.sandbox.source.botRuns.at(-1)).toMatchObject({ success: false });
     expect(world.sandbox.source.botRuns.at(-1)?.output).toContain('replica-unauthorised');
+    expect(await all<Task>(world.sandbox, 'Task', 'source')).toMatchObject([
+      { status: 'requested', priority: 'urgent', statusReason: { coding: [{ code: 'replica-unauthorised' }] } },
+    ]);
+    expect((await copies(world))['Patient']).toBe(1);
   });
 
   test('a single record that may no longer be shared is expunged as well', async () => {
@@ -103,7 +106,7 @@ describe('what changes by itself', () => {
     return { ...given, provision: { ...given.provision, period: { ...(start && { start }), ...(end && { end }) } } };
   };
 
-  test('a consent that ends takes the copies along with the next sweep, without any event', async () => {
+  test('a consent that ends takes the copies along within a minute, without any event', async () => {
     world = await createWorld();
     const { patient } = await admit(world);
     const end = new Date(world.sandbox.clock.now() + 30 * MINUTE).toISOString();
@@ -111,10 +114,10 @@ describe('what changes by itself', () => {
     await world.settle();
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
     await world.sandbox.clock.advance(29 * MINUTE);
-    await world.sweep();
+    await world.retryJobs();
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
     await world.sandbox.clock.advance(2 * MINUTE);
-    await world.sweep();
+    await world.retryJobs();
     expect(await copies(world)).toEqual(NONE);
   });
 
@@ -126,7 +129,7 @@ describe('what changes by itself', () => {
     await world.settle();
     expect(await copies(world)).toEqual(NONE);
     await world.sandbox.clock.advance(61 * MINUTE);
-    await world.sweep();
+    await world.retryJobs();
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
   });
 
@@ -141,7 +144,7 @@ describe('what changes by itself', () => {
       (await all<Task>(world.sandbox, 'Task', 'source')).map(({ status }) => status);
     expect(await timers()).toEqual(['requested']);
     await world.sandbox.clock.advance(11 * MINUTE);
-    await world.sweep();
+    await world.retryJobs();
     expect(await timers()).toEqual(['completed']);
   });
 });

@@ -27,7 +27,9 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     store: [{ type: 'Binary', interactions: ['create'] }],
     load: [{ type: 'Binary', interactions: ['read'] }],
     discard: [{ type: 'Binary', interactions: ['delete'] }],
-    schedule: [{ type: 'Task', interactions: ['search', 'create', 'update'] }],
+    enlist: [{ type: 'Task', interactions: ['search', 'create'] }],
+    change: [{ type: 'Task', interactions: ['update'] }],
+    dismiss: [{ type: 'Task', interactions: ['delete'] }],
   };
 
 /** What the code of one bot can do. */

@@ -44,6 +44,8 @@ export interface World {
   trail(): Promise<AuditEvent[]>;
   settle(): Promise<void>;
   sweep(): Promise<unknown>;
+  /** One run of `retry-jobs`. */
+  retryJobs(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -68,19 +70,22 @@ export async function createWorld(options: InstallOptions = {}): Promise<World> 
       return found.filter(({ type }) => type.code === 'FHIR_SYNC');
     },
     settle: () => sandbox.source.idle({ timeoutMs: 60_000 }),
-    async sweep() {
-      const operator = await sandbox.source.createClient('operator', { admin: true });
-      const authorization = `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
-      const url = `${sandbox.source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systemsOf().bot}|sweep`)}`;
-      const answer = await fetch(url, {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        body: '{}',
-      });
-      return { status: answer.status, body: (await answer.json()) as unknown };
-    },
+    sweep: () => execute('sweep'),
+    retryJobs: () => execute('retry-jobs'),
     close: () => sandbox.close(),
   };
+
+  async function execute(name: string): Promise<unknown> {
+    const operator = await sandbox.source.createClient('operator', { admin: true });
+    const authorization = `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
+    const url = `${sandbox.source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systemsOf().bot}|${name}`)}`;
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    return { status: answer.status, body: (await answer.json()) as unknown };
+  }
 }
 
 /** Creates a Patient with an Encounter and two Observations; without Consent unless asked for. */

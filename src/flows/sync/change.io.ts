@@ -1,10 +1,16 @@
-/** One changed record, start to finish: gather → plan → apply → confirm → audit, four requests when nothing interferes. */
+/**
+ * One changed record, start to finish: gather → plan → apply → confirm → audit, four requests when nothing interferes. What cannot be
+ * delivered becomes a job.
+ */
 import { patientIdOf } from '../../config/policy.ts';
 import { Fault, faultCodeOf } from '../../observability/fault.ts';
 import type { FaultCode } from '../../observability/fault.ts';
 import { add, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
+import { controlOf, heldBy } from '../../queue/control.ts';
+import type { Order } from '../../queue/job.ts';
 import type { Deps } from '../deps.ts';
+import { keyringOf } from '../keyring.ts';
 import type { Keyring } from '../keyring.ts';
 import { apply } from './apply.io.ts';
 import { audit } from './audit.io.ts';
@@ -19,8 +25,11 @@ import { gather } from './gather.io.ts';
 import { syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
-import { sealParents } from './plan.ts';
+import { recheckOrder, recordOrder } from './orders.ts';
+import { plan, sealParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
+import { holdBack, postpone } from './postpone.io.ts';
+import { rulesOf } from './rules.ts';
 import { formerPatients, hasTurned } from './turn.ts';
 
 /** A record that changes faster than it can be copied is left to the sweep. */
@@ -44,11 +53,33 @@ const FIRST_PAUSE_MS = 25;
  * @param patientId - The patient of the record, as the event has it.
  * @param hint - The record.
  * @param seenAt - The `lastUpdated` of the version that the event tells of.
- * @returns What was done.
- * @throws Fault when the replica or the source could not be reached in time; the failure is in the trail by then.
+ * @returns What was done; `queued: 1` when it could not be done now and is a job. The failure is in the trail by then.
+ * @throws Fault `source-*` when not even the job could be stored.
  */
 export async function syncChange(deps: Deps, patientId: string, hint: Hint, seenAt?: string): Promise<Tally> {
-  const { clock } = deps;
+  let isCopied = false;
+  const order = (): Order =>
+    isCopied
+      ? recheckOrder(patientId, deps.clock.now())
+      : { ...recordOrder(patientId, hint, deps.clock.now()), isUrgent: seenAt === undefined };
+  try {
+    return await copyChange(deps, patientId, hint, seenAt, () => {
+      isCopied = true;
+    });
+  } catch (error) {
+    return postpone(deps, order(), error);
+  }
+}
+
+/** `onCopied` is called when the record itself is done, and only what follows from it is left. */
+async function copyChange(
+  deps: Deps,
+  patientId: string,
+  hint: Hint,
+  seenAt: string | undefined,
+  onCopied: () => void
+): Promise<Tally> {
+  const { config, clock } = deps;
   const startedAt = clock.now();
   const done: Done[] = [];
   const fail = async (keyring: Keyring, fault: FaultCode, round: number, error: unknown): Promise<never> => {
@@ -63,6 +94,10 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint, seen
   const first = await gather(deps, patientId, [hint], true);
   if (isOvertaken(first, hint, seenAt)) {
     return tallyOf([]);
+  }
+  const held = heldBy(controlOf(config.systems, first.control));
+  if (held !== undefined && mayConcernReplica(deps, first, hint)) {
+    return holdBack(deps, { ...recordOrder(patientId, hint, clock.now()), isUrgent: seenAt === undefined }, held);
   }
   let facts = first;
   for (let round = 1; ; round++) {
@@ -84,6 +119,7 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint, seen
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, [planned])) {
       await audit(deps, { patientId, keyring, startedAt, attempt: round }, done);
       report(deps, keyring, planned, round);
+      onCopied();
       return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));
     }
     if (round >= MAX_ROUNDS) {
@@ -91,6 +127,14 @@ export async function syncChange(deps: Deps, patientId: string, hint: Hint, seen
     }
     facts = round === 1 ? after : await gatherAfter(FIRST_PAUSE_MS * 2 ** round);
   }
+}
+
+/** For a patient without a copy and without a Consent there is nothing to hold back. */
+function mayConcernReplica(deps: Deps, facts: Facts, hint: Hint): boolean {
+  const [current = hint] = facts.hints;
+  const { keys } = keyringOf(deps.config, facts.patientId, facts.link, deps.mint);
+  const planned = plan(facts, current, rulesOf(deps, keys));
+  return facts.isLinked || leftToConsent(planned, facts, deps.clock.now()).action !== 'skip';
 }
 
 /**

@@ -1,12 +1,38 @@
 /** A Consent has changed: the patient's copies follow, and what came of it is looked at and written down. */
 import { Fault } from '../../observability/fault.ts';
 import type { Tally } from '../../observability/tally.ts';
+import { heldBy } from '../../queue/control.ts';
+import { readControl } from '../../queue/gate.io.ts';
 import type { Deps } from '../deps.ts';
 import { keyringOf } from '../keyring.ts';
 import { liveTokens } from '../link.ts';
 import { audit } from './audit.io.ts';
 import { readLink } from './establish.io.ts';
+import { consentOrder } from './orders.ts';
 import { copiesOfPatient, syncPatient } from './patient.io.ts';
+import { holdBack, postpone } from './postpone.io.ts';
+
+/**
+ * An event of a Consent: carried through now, or a job that goes first.
+ *
+ * @param deps - The run.
+ * @param patientId - Its patient.
+ * @param consent - `Consent/id`.
+ * @returns What was done; `queued: 1` when it is a job.
+ * @throws Fault `source-*` when not even the job could be stored.
+ */
+export async function consentChanged(deps: Deps, patientId: string, consent: string): Promise<Tally> {
+  const order = consentOrder(patientId, consent, deps.clock.now());
+  const held = heldBy(await readControl(deps));
+  if (held !== undefined) {
+    return holdBack(deps, order, held);
+  }
+  try {
+    return await syncConsent(deps, patientId, consent);
+  } catch (error) {
+    return postpone(deps, order, error);
+  }
+}
 
 /**
  * Carries a Consent through to the replica.
@@ -15,7 +41,7 @@ import { copiesOfPatient, syncPatient } from './patient.io.ts';
  * @param patientId - Its patient.
  * @param consent - `Consent/id`, for the trail.
  * @returns What was done.
- * @throws Fault when either server cannot be reached, or when something is left that should be gone; the sweep goes on then.
+ * @throws Fault when either server cannot be reached, or when something is left that should be gone.
  */
 export async function syncConsent(deps: Deps, patientId: string, consent: string): Promise<Tally> {
   const startedAt = deps.clock.now();

@@ -1,6 +1,7 @@
-/** The control resources that a sync looks at: the patient's link, and what is known of originals. Pure. */
+/** The control resources that a sync looks at: the patient's link, what is known of originals, and the switch of the queue. Pure. */
 import { keepsOriginal } from '../../config/policy.ts';
 import type { Systems } from '../../fhir/systems.ts';
+import { controlTerm } from '../../queue/control.ts';
 import { linkTerm } from '../link.ts';
 import { recordTerm } from '../payload.ts';
 import { keyOf } from './facts.ts';
@@ -16,6 +17,10 @@ import type { Hint } from './facts.ts';
  */
 export function controlSearch(systems: Systems, patientId: string, hints: readonly Hint[]): string {
   const kept = hints.filter(({ resourceType }) => keepsOriginal(resourceType));
-  const terms = [linkTerm(systems, patientId), ...kept.map((hint) => recordTerm(systems, keyOf(hint)))];
+  const terms = [
+    linkTerm(systems, patientId),
+    controlTerm(systems),
+    ...kept.map((hint) => recordTerm(systems, keyOf(hint))),
+  ];
   return `Basic?identifier=${terms.map(encodeURIComponent).join(',')}&_count=${terms.length}`;
 }

@@ -28,6 +28,8 @@ export interface Facts {
   readonly earlier: readonly Replicated[];
   /** What is known of encrypted originals of the hinted records (`flows/payload.ts`). */
   readonly originals?: readonly Basic[];
+  /** The switch of the queue, where it was asked for. */
+  readonly control?: Basic | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { encounterIdOf, isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
+import { isControl } from '../../queue/control.ts';
 import type { Deps } from '../deps.ts';
 import { isLink, linkIn, liveTokens } from '../link.ts';
 import { controlSearch } from './controls.ts';
@@ -61,7 +62,8 @@ export async function gather(
     hints,
     records: new Map(found.map((resource) => [`${resource.resourceType}/${resource.id}`, resource])),
     earlier: rest.slice(reads.length).flatMap(resourcesOf).filter(isReplicated),
-    originals: controls.filter((one) => !isLink(one)),
+    originals: controls.filter((one) => !isLink(one) && !isControl(one)),
+    control: controls.find(isControl),
   };
   const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
   const isComplete = corrected.every(

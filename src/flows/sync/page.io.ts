@@ -6,6 +6,7 @@ import { Fault, faultOf } from '../../observability/fault.ts';
 import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Change, Copy, ReplicaFhir } from '../../ports.ts';
+import { enqueue } from '../../queue/store.io.ts';
 import type { Deps } from '../deps.ts';
 import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
@@ -18,6 +19,7 @@ import type { Hint } from './facts.ts';
 import { removeFormer, replacedBy } from './former.io.ts';
 import { gather } from './gather.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
+import { recordOrder } from './orders.ts';
 import type { Plan } from './plan.ts';
 import { searchesOf, targetsOf } from './search.ts';
 
@@ -25,13 +27,20 @@ import { searchesOf, targetsOf } from './search.ts';
 export const PAGE_SIZE = 50;
 const MAX_ROUNDS = 4;
 
+export interface PageOptions {
+  /** True when the caller looks at everything of the patient anyway. */
+  readonly isWhole?: boolean;
+  /** Is told of each record that the replica refuses; without it each becomes a dead letter. */
+  readonly onRefused?: (record: string, reason: string) => void;
+}
+
 /**
  * Brings the copies of some records of one patient in line with the source.
  *
  * @param deps - The run.
  * @param patientId - The patient.
  * @param hints - At most PAGE_SIZE records.
- * @param options - `isWhole` when the caller looks at everything of the patient anyway.
+ * @param options - What the caller does itself.
  * @returns What was done.
  * @throws Fault when either server cannot be reached, or `contention`.
  */
@@ -39,7 +48,7 @@ export async function syncPage(
   deps: Deps,
   patientId: string,
   hints: readonly Hint[],
-  options: { readonly isWhole?: boolean } = {}
+  options: PageOptions = {}
 ): Promise<Tally> {
   const { replica, clock } = deps;
   const startedAt = clock.now();
@@ -58,6 +67,7 @@ export async function syncPage(
     if (told.length > 0) {
       await audit(deps, { patientId, keyring, startedAt, attempt: round }, told);
     }
+    await report(deps, patientId, done, options.onRefused);
     total = add(total, tallyOf(done));
     encountersThatTurned(steps).forEach((id) => turned.add(id));
     const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
@@ -76,6 +86,26 @@ export async function syncPage(
 function unlessFailed(hints: readonly Hint[], plans: readonly Plan[], written: readonly Done[]): Hint[] {
   const failed = new Set(written.flatMap(({ action, target }) => (action === 'fail' ? [target.reference] : [])));
   return replacedBy(hints, plans).filter((hint) => !failed.has(keyOf(hint)));
+}
+
+/** One bad record does not hold back the others, and is not forgotten either. */
+async function report(
+  deps: Deps,
+  patientId: string,
+  done: readonly Done[],
+  onRefused: PageOptions['onRefused']
+): Promise<void> {
+  for (const { action, target, reason = 'replica-rejected' } of done) {
+    if (action === 'fail' && target.reference) {
+      if (onRefused) {
+        onRefused(target.reference, reason);
+      } else {
+        const id = target.reference.split('/')[1] ?? '';
+        const order = recordOrder(patientId, { resourceType: target.resourceType, id }, deps.clock.now());
+        await enqueue(deps, { ...order, attempts: 1, reason, isDead: true });
+      }
+    }
+  }
 }
 
 /** With an eraser, copies are not deleted but expunged: what was deleted is no longer found by its token. */

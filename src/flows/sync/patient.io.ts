@@ -5,6 +5,7 @@ import { Fault } from '../../observability/fault.ts';
 import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Copy } from '../../ports.ts';
+import { enqueue } from '../../queue/store.io.ts';
 import type { Deps } from '../deps.ts';
 import { keyringOf } from '../keyring.ts';
 import type { Keyring } from '../keyring.ts';
@@ -13,6 +14,7 @@ import { close } from './close.io.ts';
 import type { Outcome } from './close.io.ts';
 import { readLink } from './establish.io.ts';
 import { hintOf } from './facts.ts';
+import { recheckOrder } from './orders.ts';
 import type { Facts, Hint } from './facts.ts';
 import { childrenFirst, removeCopies } from './former.io.ts';
 import { gather } from './gather.io.ts';
@@ -20,7 +22,7 @@ import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { plan, targetOf } from './plan.ts';
 import { rulesOf } from './rules.ts';
 import { searchesOf } from './search.ts';
-import { nextLook, timerOf } from './timer.ts';
+import { nextLook } from './timer.ts';
 
 /** What came of looking at a patient. */
 export interface Looked extends Tally {
@@ -35,32 +37,24 @@ export interface Looked extends Tally {
  *
  * @param deps - The run.
  * @param patientId - The patient.
- * @param isTimed - True when a timer asked for this look: it is set anew, or done with.
+ * @param isSecondLook - True when a job asked for it that an earlier look has left.
  * @returns What was done.
- * @throws Fault when either server cannot be reached, or `deadline`; a timer has been set by then, so that it goes on.
+ * @throws Fault when either server cannot be reached, or `deadline`: the caller sees to it that it goes on.
  */
-export async function syncPatient(deps: Deps, patientId: string, isTimed = false): Promise<Looked> {
-  const { config, source, clock } = deps;
-  const setTimer = async (at: number | undefined): Promise<void> =>
-    source.schedule(timerOf(config.systems, patientId, at));
+export async function syncPatient(deps: Deps, patientId: string, isSecondLook = false): Promise<Looked> {
+  const { config, clock } = deps;
   const facts = await gather(deps, patientId, [{ resourceType: 'Patient', id: patientId }]);
   const keyring = keyringOf(config, patientId, facts.link, deps.mint);
-  try {
-    const tally = await look(deps, facts, keyring);
-    const { consents, patient } = facts;
-    const hasErased = tally.withdrawn > 0;
-    const outcome = { isPatientThere: patient !== undefined, hasErased, isSecondLook: isTimed, ...tally };
-    const isOpen = await closeLink(deps, facts, keyring, outcome);
-    const next = nextLook({ consents, patient, needsSecondLook: hasErased || isOpen, now: clock.now() });
-    if (next !== undefined || isTimed) {
-      await setTimer(next);
-    }
-    return tally;
-  } catch (error) {
-    // What is not finished is looked at again by the next sweep, also when nothing else would remind it.
-    await setTimer(clock.now());
-    throw error;
+  const tally = await look(deps, facts, keyring);
+  const { consents, patient } = facts;
+  const hasErased = tally.withdrawn > 0;
+  const outcome = { isPatientThere: patient !== undefined, hasErased, isSecondLook, ...tally };
+  const isOpen = await closeLink(deps, facts, keyring, outcome);
+  const next = nextLook({ consents, patient, needsSecondLook: hasErased || isOpen, now: clock.now() });
+  if (next !== undefined) {
+    await enqueue(deps, recheckOrder(patientId, next));
   }
+  return tally;
 }
 
 /** Only where there are former keys, or a crosswalk to forget, does it take a request. */

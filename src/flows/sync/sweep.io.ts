@@ -1,20 +1,24 @@
 /** What changed since the last sweep, by `_lastUpdated`: repairs what no event, or a failed one, has brought over. */
-import type { Basic, Bundle, Consent, Reference, Resource, Task } from '@medplum/fhirtypes';
+import type { Basic, Bundle, Consent, Reference, Resource } from '@medplum/fhirtypes';
 import { isReplicated, REPLICATED_TYPES } from '../../config/policy.ts';
 import { faultCodeOf } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
+import { enqueue } from '../../queue/store.io.ts';
 import type { Deps } from '../deps.ts';
 import { changesSearch, checkpointOf, checkpointSearch, watermarksOf } from '../checkpoint.ts';
 import { hintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
+import { recheckOrder } from './orders.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
-import { dueSearch } from './timer.ts';
+import { judge, passGate } from './postpone.io.ts';
 
 /** What a sweep did; `isComplete` is false when its time ran out, and the next run goes on from there. */
 export interface Swept extends Tally {
   readonly isComplete: boolean;
+  /** Why nothing was delivered: `paused`, or the code of the fault that opened the breaker. */
+  readonly held?: string;
 }
 
 /** A patient whose every record has to be looked at, or some of whose records have changed. */
@@ -30,15 +34,16 @@ type Work = Map<string, Hint[] | 'everything'>;
 export async function sweep(deps: Deps): Promise<Swept> {
   const { config, source, clock } = deps;
   const startedAt = new Date(clock.now()).toISOString();
+  const held = await passGate(deps, { isPatient: false });
+  if (held !== undefined) {
+    return { ...NOTHING, isComplete: false, held };
+  }
   const seen = new Set<string>();
   const saved = (await source.search(checkpointSearch(config.systems))).entry?.[0]?.resource as Basic | undefined;
   const watermarks = { ...watermarksOf(config.systems, saved) };
   let total = NOTHING;
   let isComplete = true;
 
-  const due = await repairDue(deps, seen);
-  total = add(total, due.tally);
-  isComplete = due.isDone;
   const feeds = ['Consent' as const, ...REPLICATED_TYPES].flatMap((type) => [
     { type, isDeleted: false },
     { type, isDeleted: true },
@@ -80,68 +85,60 @@ interface Repaired {
   readonly isDone: boolean;
 }
 
+/** A piece of work, and whose record it is about. */
+interface Repair {
+  readonly patientId: string;
+  readonly work: () => Promise<Tally>;
+}
+
 /** Does one piece of work after the other while there is time: a run stops between them, never in one. */
-async function inTime(deps: Deps, works: Iterable<() => Promise<Tally>>): Promise<Repaired> {
+async function inTime(deps: Deps, works: Iterable<Repair>): Promise<Repaired> {
   let tally = NOTHING;
   for (const work of works) {
     if (deps.clock.now() >= deps.deadlineAt) {
       return { tally, isDone: false };
     }
-    tally = add(tally, await tolerant(work));
+    tally = add(tally, await tolerant(deps, work));
   }
   return { tally, isDone: true };
-}
-
-/** Patients whose Consents begin or end about now, or who have to be looked at a second time. */
-async function repairDue(deps: Deps, seen: Set<string>): Promise<Repaired> {
-  const due = await deps.source.search(dueSearch(deps.config.systems, deps.clock.now()));
-  const patients = new Set(
-    (due.entry ?? []).flatMap(({ resource }) => patientIn((resource as Task | undefined)?.for) ?? [])
-  );
-  return inTime(
-    deps,
-    [...patients].map((patientId) => async (): Promise<Tally> => {
-      seen.add(patientId);
-      return syncPatient(deps, patientId, true);
-    })
-  );
 }
 
 /** `seen` are the patients of whom this run has already looked at everything: other feeds name them again. */
 async function repair(deps: Deps, rows: readonly Resource[], seen: Set<string>): Promise<Repaired> {
   const works = [...workOf(rows)]
     .filter(([patientId]) => !seen.has(patientId))
-    .flatMap(([patientId, hints]): (() => Promise<Tally>)[] => {
+    .flatMap(([patientId, hints]): Repair[] => {
       if (hints === 'everything') {
-        return [
-          async (): Promise<Tally> => {
-            seen.add(patientId);
-            return syncPatient(deps, patientId);
-          },
-        ];
+        const work = async (): Promise<Tally> => {
+          seen.add(patientId);
+          return syncPatient(deps, patientId);
+        };
+        return [{ patientId, work }];
       }
       const pages = Array.from({ length: Math.ceil(hints.length / PAGE_SIZE) }, (_, page) => page * PAGE_SIZE);
-      return pages.map((from) => async () => syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE)));
+      return pages.map((from) => ({
+        patientId,
+        work: async () => syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE)),
+      }));
     });
   return inTime(deps, works);
 }
 
 /**
- * One patient whose record will not settle must not keep all others from being repaired; one for whom there was no time left has a
- * timer by now, and is the first of the next run.
+ * One patient whose record will not settle must not keep all others from being repaired; one for whom there was no time left is
+ * gone on with by `retry-jobs`.
  */
-async function tolerant(work: () => Promise<Tally>): Promise<Tally> {
+async function tolerant(deps: Deps, { patientId, work }: Repair): Promise<Tally> {
   try {
     return await work();
   } catch (error) {
-    switch (faultCodeOf(error)) {
-      case 'contention':
-        return { ...NOTHING, failed: 1, reasons: { contention: 1 } };
-      case 'deadline':
-        return NOTHING;
-      default:
-        throw error;
+    const code = faultCodeOf(error);
+    if (code !== 'contention' && code !== 'deadline') {
+      await judge(deps, error);
+      throw error;
     }
+    await enqueue(deps, { ...recheckOrder(patientId, deps.clock.now()), reason: code });
+    return code === 'deadline' ? NOTHING : { ...NOTHING, failed: 1, reasons: { contention: 1 } };
   }
 }
 

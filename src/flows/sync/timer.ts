@@ -1,9 +1,8 @@
 /**
  * When everything of a patient has to be looked at again although nobody writes anything: a period of a Consent begins or ends, a
- * patient turns ninety, or a late writer may have undone an erasure. One Task per patient, found by its start. Pure.
+ * patient turns ninety, or a late writer may have undone an erasure. It becomes a job, one per patient. Pure.
  */
-import type { Consent, Patient, Task } from '@medplum/fhirtypes';
-import type { Systems } from '../../fhir/systems.ts';
+import type { Consent, Patient } from '@medplum/fhirtypes';
 import { nextBoundary } from '../../rules/consent/valid-until.ts';
 
 /** A run that was under way when copies were erased has ended by then: bots have at most 300 s. */
@@ -42,34 +41,4 @@ export function nextLook({ consents, patient, needsSecondLook, now }: Outlook): 
 function ninetiethBirthday(patient: Patient | undefined): number[] {
   const [, year, month = '12', day = '31'] = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$/.exec(patient?.birthDate ?? '') ?? [];
   return year ? [Date.UTC(Number(year) + AGE, Number(month) - 1, Number(day) + 1)] : [];
-}
-
-const CODE = 'patient-recheck';
-
-/**
- * @param systems - Our systems.
- * @param patientId - The patient.
- * @param at - When to look, in milliseconds since the epoch; undefined when that has been done.
- * @returns The Task to save: one per patient, whatever it is about.
- */
-export function timerOf(systems: Systems, patientId: string, at: number | undefined): Task {
-  return {
-    resourceType: 'Task',
-    identifier: [{ system: systems.control, value: `${CODE}-${patientId}` }],
-    status: at === undefined ? 'completed' : 'requested',
-    intent: 'order',
-    code: { coding: [{ system: systems.control, code: CODE }] },
-    for: { reference: `Patient/${patientId}` },
-    ...(at !== undefined && { executionPeriod: { start: new Date(at).toISOString() } }),
-  };
-}
-
-/**
- * @param systems - Our systems.
- * @param now - Milliseconds since the epoch.
- * @returns A FHIR-relative search for the Tasks that are due.
- */
-export function dueSearch(systems: Systems, now: number): string {
-  const code = encodeURIComponent(`${systems.control}|${CODE}`);
-  return `Task?code=${code}&status=requested&period=le${new Date(now).toISOString()}&_count=1000&_sort=_lastUpdated`;
 }
