@@ -2,7 +2,7 @@
 import type { Bundle, Task } from '@medplum/fhirtypes';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
-import type { SourceFhir } from '../../src/ports.ts';
+import type { Random, SourceFhir } from '../../src/ports.ts';
 import type { QueueDeps } from '../../src/queue/deps.ts';
 import { stateOf } from '../../src/queue/job.ts';
 import type { Order } from '../../src/queue/job.ts';
@@ -60,7 +60,7 @@ const deps = {
   clock: { now: () => now, sleep: () => Promise.resolve() },
   random: { unit: () => 0.5, uuid: () => 'u' },
   config: { systems, queue: { concurrency: 5, jobsPerSecond: 10, attempts: 3 } },
-} as unknown as QueueDeps;
+} as unknown as QueueDeps & { random: Random };
 
 beforeEach(() => {
   tasks = new Map();

@@ -137,7 +137,7 @@ describe('profile safe-harbor', () => {
     // A run that was under way may still write, and its copies have to be found.
     expect((await links())[0]?.secret).toBeDefined();
     await world.sandbox.clock.advance(11 * MINUTE);
-    await world.sweep();
+    await world.retryJobs();
     expect((await links())[0]).toMatchObject({ tokens: [{ value: first, use: 'old' }] });
     expect((await links())[0]?.secret).toBeUndefined();
     await consent(world, patient);
