@@ -51,7 +51,7 @@ const source: Pick<SourceFhir, 'enlist' | 'change' | 'dismiss' | 'search'> = {
     const ids = /_id=([^&]+)/.exec(url)?.[1]?.split(',');
     const status = /status=([a-z]+)/.exec(url)?.[1];
     const found = [...tasks.values()].filter((task) => ids?.includes(`${task.id}`) ?? task.status === status);
-    return { resourceType: 'Bundle', type: 'searchset', entry: found.map((resource) => ({ resource })) } as Bundle;
+    return { resourceType: 'Bundle', type: 'searchset', entry: found.map((resource) => ({ resource })) };
   },
 };
 
