@@ -1,5 +1,5 @@
 /** The queue against a store that keeps versions as the server does, with others who write in between, and answers that are lost. */
-import type { Bundle, Task } from '@medplum/fhirtypes';
+import type { Task } from '@medplum/fhirtypes';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { Random, SourceFhir } from '../../src/ports.ts';
