@@ -1,11 +1,10 @@
-/** Writes the README's settings table from `src/config/settings.ts`; with `--check`, only says whether it is current. */
+/** Writes the tables of the documents from the tables of the code; with `--check`, only says whether they are current. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ACTIONS } from '../src/bots/actions.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import type { Setting } from '../src/config/settings.ts';
-
-const BEGIN = '<!-- settings:begin -->';
-const END = '<!-- settings:end -->';
+import type { Actions, AdminAction } from '../src/flows/action.ts';
 
 function cells(setting: Setting): string[] {
   const code = (text: string): string => `\`${text}\``;
@@ -36,29 +35,71 @@ export function settingsTable(settings: readonly Setting[] = SETTINGS): string {
  * @returns The text as it should be.
  */
 export function withSettings(readme: string): string {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) {
-    throw new Error(`README.md needs the lines ${BEGIN} and ${END}, for the settings table between them`);
-  }
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${settingsTable()}\n\n${readme.slice(end)}`;
+  return between(readme, 'settings', settingsTable());
 }
 
+function between(text: string, name: string, table: string): string {
+  const [open, close] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const [begin, end] = [text.indexOf(open), text.indexOf(close)];
+  if (begin < 0 || end < begin) {
+    throw new Error(`the lines ${open} and ${close} are missing, for the table between them`);
+  }
+  return `${text.slice(0, begin + open.length)}\n\n${table}\n\n${text.slice(end)}`;
+}
+
+/**
+ * Renders the actions of the bot `admin` as a Markdown table.
+ *
+ * @param actions - The rows.
+ * @returns The table, without a line break at its end.
+ */
+export function actionsTable(actions: Actions = ACTIONS): string {
+  const parametersOf = ({ parameters }: AdminAction): string =>
+    Object.entries(parameters)
+      .map(([name, { isRequired, why }]) => `\`${isRequired ? name : `[${name}]`}\` ${why}`)
+      .join('<br>');
+  const rows = [
+    ['Action', 'Effect', 'Answers or does', 'Parameters'],
+    Array<string>(4).fill('---'),
+    ...Object.entries(actions).map(([name, row]) => [`\`${name}\``, row.effect, row.why, parametersOf(row)]),
+  ];
+  return rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+}
+
+/**
+ * Puts the actions between their marks.
+ *
+ * @param page - The text of docs/admin.md.
+ * @returns The text as it should be.
+ */
+export function withActions(page: string): string {
+  return between(page, 'actions', actionsTable());
+}
+
+/** What is generated, and where. */
+const DOCUMENTS = [
+  { file: 'README.md', of: 'src/config/settings.ts', current: withSettings },
+  { file: 'docs/admin.md', of: 'the actions of src/bots/actions.ts', current: withActions },
+];
+
 if (process.argv[1] === import.meta.filename) {
-  const path = join(import.meta.dirname, '..', 'README.md');
-  try {
-    const readme = readFileSync(path, 'utf8');
-    const current = withSettings(readme);
-    if (current === readme) {
-      console.log('README.md is current.');
-    } else if (process.argv.includes('--check')) {
-      console.error('The settings table in README.md is not that of src/config/settings.ts: run `npm run docs`.');
+  for (const { file, of, current } of DOCUMENTS) {
+    const path = join(import.meta.dirname, '..', file);
+    try {
+      const text = readFileSync(path, 'utf8');
+      const wanted = current(text);
+      if (wanted === text) {
+        console.log(`${file} is current.`);
+      } else if (process.argv.includes('--check')) {
+        console.error(`The table in ${file} is not that of ${of}: run \`npm run docs\`.`);
+        process.exitCode = 1;
+      } else {
+        writeFileSync(path, wanted);
+        console.log(`${file}: table written.`);
+      }
+    } catch (error) {
+      console.error((error as Error).message);
       process.exitCode = 1;
-    } else {
-      writeFileSync(path, current);
-      console.log('README.md: settings table written.');
     }
-  } catch (error) {
-    console.error((error as Error).message);
-    process.exitCode = 1;
   }
 }

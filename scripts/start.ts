@@ -62,8 +62,8 @@ async function main(values: Values): Promise<void> {
   };
   const sandbox = await createSandbox({ ports });
   const { source, replica } = sandbox;
-  await installBundle(sandbox);
   const operator = await source.createClient('operator', { admin: true });
+  await installBundle(sandbox, { settings: { ADMIN_CLIENTS: operator.reference } });
   const reader = await replica.createClient('reader', { admin: true });
   const stage = {
     sandbox,
@@ -112,6 +112,8 @@ Both servers stay up; Ctrl-C ends them, and nothing is kept. To try them:
   curl -s -u "$SOURCE" '${source}fhir/R4/Patient?_count=3'
   # run a sweep, and see what it did
   curl -s -u "$SOURCE" -X POST '${source}fhir/R4/Bot/$execute?identifier=https://holilabs.xyz/fhir/bot|sweep'
+  # ask the bot admin
+  MEDPLUM_BASE_URL=${source} MEDPLUM_CLIENT_ID=\${SOURCE%%:*} MEDPLUM_CLIENT_SECRET=\${SOURCE#*:} npm run admin -- help
   # what the replica holds
   curl -s -u "$REPLICA" '${replica}fhir/R4/Observation?_count=3'
 `;

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { settingsTable, withSettings } from '../scripts/docs.ts';
+import { settingsTable, withActions, withSettings } from '../scripts/docs.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import { isBot } from './support/house-rules.ts';
 
@@ -126,4 +126,10 @@ describe('README.md', () => {
     expect(withSettings(marks('old'))).toBe(marks(`\n${settingsTable()}\n`));
     expect(() => withSettings('no marks')).toThrow('settings:begin');
   });
+});
+
+test('docs/admin.md has the table of the actions (`npm run docs` writes it)', () => {
+  const page = readFileSync(join(root, 'docs', 'admin.md'), 'utf8');
+  expect(page).toBe(withActions(page));
+  expect(page).toContain('| `help` | read |');
 });
