@@ -7,7 +7,7 @@ import type { Inquiry } from './inquiry.ts';
 import { oncePer } from './once.ts';
 import type { Span } from './period.ts';
 import { spanOf } from './period.ts';
-import { isResearch } from './purpose.ts';
+import { isBelowPurpose, isResearch } from './purpose.ts';
 import { targetOf } from './reference.ts';
 import { V3_ACT_REASON } from '../../fhir/systems.ts';
 
@@ -41,7 +41,7 @@ export function standingOf(consent: Consent, all: readonly Consent[], inquiry: I
   if (all.some((other) => supersedes(other, consent, inquiry))) {
     return { silent: 'superseded' };
   }
-  const category = isNeverPermitting(consent) ? 'category' : undefined;
+  const category = isNeverPermitting(consent) || isOutsideEmergency(consent, inquiry) ? 'category' : undefined;
   const scope = scopeOf(consent, inquiry);
   if (scope === false) {
     return { silent: category ?? 'scope' };
@@ -80,6 +80,20 @@ const neverPermits = oncePer((consent: Consent): boolean => {
     others.length > 0 &&
     others.every((coding) => codesOf([coding], CATEGORY).some((code) => NEVER_PERMIT.includes(code)))
   );
+});
+
+/**
+ * A Consent for emergencies only (consentcategorycodes `emrgonly`, v3-ActCode `EMRGONLY`, as category or policy) permits emergency
+ * treatment and what lies below it, however wide its provisions are; its denial counts.
+ */
+function isOutsideEmergency(consent: Consent, { purpose }: Inquiry): boolean {
+  return isEmergencyOnly(consent) && !isBelowPurpose(purpose, { system: V3_ACT_REASON, code: 'ETREAT' });
+}
+
+const isEmergencyOnly = oncePer((consent: Consent): boolean => {
+  const codings = [...codingsOf(consent.category), ...(consent.policyRule?.coding ?? [])];
+  const isStated = (system: string): boolean => codesOf(codings, system).some((code) => /^emrgonly$/i.test(code));
+  return isStated(CATEGORY) || isStated(V3_ACT_CODE);
 });
 
 const scopesOf = oncePer((consent: Consent): readonly string[] => {

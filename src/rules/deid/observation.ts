@@ -58,7 +58,7 @@ function valueName(element: Fields): string | undefined {
 function judgeValue(draft: Draft): void {
   const name = valueName(draft);
   if (name === undefined) return;
-  const coding = (draft['code'] as CodeableConcept).coding;
+  const coding = (draft['code'] as CodeableConcept | undefined)?.coding;
   const meaning = coding && meaningOf(coding);
   if (!coding || meaning === 'identity') delete draft[name];
   else if (meaning === 'age' || isInYears(draft[name])) aggregateAge(draft, name);

@@ -86,6 +86,13 @@ export const RULES: Record<string, Row[]> = {
   ],
   '6 category': [
     ...['npp', 'acd', 'dnr', 'hcd', 'polst'].map((code): Row => [`${code} alone never permits`, permits({}, { category: [category(code)] }), {}, 'no-consent category']),
+    ['emergencies only does not permit treatment', permits({}, { category: [category('emrgonly')] }), {}, 'no-consent category'],
+    ['nor when v3 says it', permits({}, { category: [policy('EMRGONLY')] }), {}, 'no-consent category'],
+    ['nor when the policy says it', permits({}, { policyRule: policy('EMRGONLY') }), {}, 'no-consent category'],
+    ['emergencies only permits emergency treatment', permits({}, { category: [policy('EMRGONLY')] }), { purpose: 'ETREAT' }, YES],
+    ['and what lies below it', permits({}, { policyRule: policy('EMRGONLY') }), { purpose: 'ERTREAT' }, YES],
+    ['emergencies only does not permit break-glass', permits({ purpose: [purpose('BTG')] }, { category: [category('emrgonly')] }), { purpose: 'BTG' }, 'no-consent category'],
+    ['a deny for emergencies only denies treatment', aConsent(deny, { category: [category('emrgonly')] }), {}, 'deny root-deny'],
     ['npp beside a sharing category permits', permits({}, { category: [category('npp'), category('infa')] }), {}, YES],
     ['a deny in a notice still denies', aConsent(deny, { category: [category('npp')] }), {}, 'deny root-deny'],
     ['an acknowledged notice without any rule is silent', aConsent(undefined, { category: [category('npp')] }), {}, 'no-consent category'],
