@@ -9,6 +9,7 @@ import type { ProjectFacts } from './deploy/gather.ts';
 import { mergeSecrets, problemsOfSecrets, rotationOf, secretsOf, valuesOfEnv, valuesOfText } from './deploy/secrets.ts';
 import type { SecretList } from './deploy/secrets.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
+import { writeSecrets } from './deploy/write-secrets.ts';
 import type { Server } from './deploy/server.ts';
 
 const USAGE = `npm run secrets -- push [--stdin] | check | rotate <name> [--stdin]   (values come from the environment, or with --stdin as NAME=value lines or JSON; never from the command line)`;
@@ -61,7 +62,7 @@ async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<st
     throw new Refusal(own.join('\n  '), 'Nothing was written.');
   }
   if (added.length + changed.length > 0) {
-    await write(server, project, list);
+    await writeSecrets(server, project, list);
   }
   show('added', added);
   show('changed', changed);
@@ -113,7 +114,7 @@ async function rotate(server: Server, project: ProjectFacts, name: string, given
   if (problems.length > 0) {
     throw new Refusal(problems.join('\n  '), 'Nothing was written.');
   }
-  await write(server, project, list);
+  await writeSecrets(server, project, list);
   show('changed', changed);
   show('added', added);
   if (reconciler) {
@@ -123,28 +124,6 @@ async function rotate(server: Server, project: ProjectFacts, name: string, given
     console.log(`  ${RECONCILER}: ${JSON.stringify(answer)}`);
   }
   return 0;
-}
-
-/** The endpoint replaces the list, so the list is read again just before, and once more after. */
-async function write(server: Server, project: ProjectFacts, list: SecretList): Promise<void> {
-  const now = await gatherProject(server);
-  if (JSON.stringify(now.secrets) !== JSON.stringify(project.secrets)) {
-    throw new Refusal(
-      'somebody else has changed the secrets meanwhile',
-      'Nothing was written. Run the same command again.'
-    );
-  }
-  await server.call('POST', `admin/projects/${project.projectId}/secrets`, list);
-  const after = await gatherProject(server);
-  const isThere = list.every(({ name, valueString }) =>
-    after.secrets.some((row) => row.name === name && row.valueString === valueString)
-  );
-  if (!isThere || after.secrets.length !== list.length) {
-    throw new Refusal(
-      'the server does not hold what was written',
-      'Run the same command again, and then `npm run secrets -- check`.'
-    );
-  }
 }
 
 function show(what: string, names: readonly string[]): void {

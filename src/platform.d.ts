@@ -76,6 +76,30 @@ declare module 'node:crypto' {
   /** Since Node 20.12; whoever calls it has to look whether it is there. */
   export const hash: ((algorithm: 'sha256', data: string | Buffer, encoding: 'hex') => string) | undefined;
   export function randomUUID(): string;
+
+  /** A public key as JWK (RFC 7517). */
+  interface PublicJwk {
+    readonly kty?: string;
+    readonly n?: string;
+    readonly e?: string;
+    readonly crv?: string;
+    readonly x?: string;
+    readonly y?: string;
+  }
+  interface KeyObject {
+    readonly asymmetricKeyType?: string;
+    readonly asymmetricKeyDetails?: { readonly modulusLength?: number; readonly namedCurve?: string };
+    export(options: { format: 'jwk' }): PublicJwk;
+  }
+  export function createPrivateKey(
+    key: string | { readonly key: Readonly<Record<string, unknown>>; readonly format: 'jwk' }
+  ): KeyObject;
+  export function createPublicKey(key: KeyObject): KeyObject;
+  export function sign(
+    algorithm: 'sha256' | 'sha384',
+    data: Buffer,
+    key: KeyObject | { readonly key: KeyObject; readonly dsaEncoding: 'ieee-p1363' }
+  ): Buffer;
   export function randomBytes(size: number): Buffer;
   interface Gcm {
     update(data: string, encoding: 'utf8'): Buffer;

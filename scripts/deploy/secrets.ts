@@ -147,9 +147,9 @@ export interface Rotation {
  */
 export function rotationOf(before: SecretList, name: string, given: string | undefined): Rotation {
   const setting = (SETTINGS as readonly Setting[]).find((row) => row.name === name);
-  if (!setting || (setting.kind !== 'secret' && setting.kind !== 'key')) {
+  if (!setting || (setting.kind !== 'secret' && setting.kind !== 'key' && setting.kind !== 'private-key')) {
     const names = (SETTINGS as readonly Setting[])
-      .filter(({ kind }) => kind === 'secret' || kind === 'key')
+      .filter(({ kind }) => kind === 'secret' || kind === 'key' || kind === 'private-key')
       .map((row) => row.name);
     throw new Refusal(`${name} is no secret of this bundle`, `Secrets: ${names.join(', ')}.`);
   }
@@ -157,7 +157,7 @@ export function rotationOf(before: SecretList, name: string, given: string | und
   if (!old) {
     throw new Refusal(`${name} is not set yet`, 'Set it with `npm run secrets -- push`; there is nothing to rotate.');
   }
-  if (setting.kind === 'secret') {
+  if (setting.kind !== 'key') {
     if (!given || given === old) {
       throw new Refusal(
         `no new value for ${name}`,

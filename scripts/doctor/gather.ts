@@ -1,10 +1,12 @@
 /** Reads the facts. Nothing is written on either server, and a question that fails is a fact as well. */
 import type { AuditEvent, Basic, CapabilityStatement, Patient, Project, Task } from '@medplum/fhirtypes';
+import { randomUUID } from 'node:crypto';
 import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
 import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
+import { tokenRequest } from '../../src/remote/grant.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
 import { readManifest } from '../deploy/manifest.ts';
 import { secretsOf } from '../deploy/secrets.ts';
@@ -92,10 +94,7 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
 async function gatherReplica({ replica }: Config, overseer: Overseer | undefined): Promise<ReplicaFacts> {
   const client = { id: replica.clientId, secret: replica.clientSecret };
   const metadata = await ask(`${replica.fhirUrl}metadata`);
-  const token =
-    replica.auth === 'basic'
-      ? await ask(`${replica.fhirUrl}Patient?_count=0`, { headers: { authorization: basicOf(client) } })
-      : await askToken(replica.tokenUrl, client);
+  const token = await signIn(replica, client);
   const authorization = replica.auth === 'basic' ? (token.problem ? undefined : basicOf(client)) : bearerOf(token);
   const overseerToken = overseer && (await askToken(replica.tokenUrl, overseer));
   const projectOf = (answer: Answer): string | undefined =>
@@ -114,6 +113,23 @@ async function gatherReplica({ replica }: Config, overseer: Overseer | undefined
     newestCopy: eyes && (await newestCopy(eyes)),
     ...(eyes ? await oversee(eyes, projectId ?? (isSame ? projectOf(overseerToken) : undefined)) : BLIND),
   };
+}
+
+/** As the bots do it; but a refresh token is good for one use, and that is theirs. */
+async function signIn(
+  replica: Config['replica'],
+  client: { readonly id: string; readonly secret: string }
+): Promise<Answer> {
+  switch (replica.auth) {
+    case 'basic':
+      return ask(`${replica.fhirUrl}Patient?_count=0`, { headers: { authorization: basicOf(client) } });
+    case 'refresh-token':
+      return { status: 0, problem: 'not tried', body: undefined, skewMs: undefined, unitsLeft: undefined, ms: 0 };
+    default: {
+      const { headers, body } = tokenRequest(replica, { now: Date.now(), jti: randomUUID() });
+      return ask(replica.tokenUrl, { method: 'POST', headers, body });
+    }
+  }
 }
 
 const BLIND: Oversight = {

@@ -125,7 +125,7 @@ async function runWith<T>(
       eraser,
       vault,
       mint: () => randomBytes(32).toString('hex'),
-      probe: replicaProbe(config, { clock: systemClock }),
+      probe: replicaProbe(config, { clock: systemClock, unique: () => chance.uuid() }),
       clock: systemClock,
       random: chance,
       log,
@@ -167,7 +167,10 @@ export async function diagnose<T>(
     const deps: HealthDeps = {
       loaded,
       source: sourceClient(medplum, { clock: systemClock, random: chance }),
-      replica: 'config' in loaded ? replicaProbe(loaded.config, { clock: systemClock }) : undefined,
+      replica:
+        'config' in loaded
+          ? replicaProbe(loaded.config, { clock: systemClock, unique: () => chance.uuid() })
+          : undefined,
       clock: systemClock,
       within: (ms, wait) => within(systemClock, ms, wait, () => new Fault('deadline')),
     };

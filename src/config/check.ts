@@ -29,6 +29,11 @@ export function problemOf(setting: Setting, value: string, production: boolean):
       return value.split(',').every((part) => REFERENCE.test(part.trim()))
         ? undefined
         : 'must be references such as Organization/1';
+    case 'address':
+      return value.includes('://') ? problemOfUrl(setting, value, production) : undefined;
+    case 'private-key':
+      // Judged with its algorithm, in load.ts.
+      return undefined;
     case 'url':
       return problemOfUrl(setting, value, production);
     case 'secret':

@@ -6,12 +6,23 @@ import { PROFILE } from './policy.ts';
 import { SETTINGS } from './settings.ts';
 import { seedOf } from './signing-key.ts';
 import type { Setting, SettingName } from './settings.ts';
+import { readSigningKey } from './client-key.ts';
+import type { SigningKey } from './client-key.ts';
 
 /** One version of PSEUDONYM_KEY. */
 interface ProjectKey {
   readonly version: number;
   readonly secret: string;
 }
+
+/** How the bots sign in to the replica. */
+export type SignIn = 'client-credentials' | 'basic' | 'jwt-assertion' | 'jwt-bearer' | 'refresh-token';
+
+/** Other names for them: of the seed's CLI, and of the specification. */
+const ALSO: Readonly<Record<string, SignIn>> = {
+  'authorization-code': 'refresh-token',
+  'smart-backend-services': 'jwt-assertion',
+};
 
 /** What the bots work with. */
 export interface Config {
@@ -21,9 +32,18 @@ export interface Config {
   readonly replica: {
     readonly fhirUrl: string;
     readonly tokenUrl: string;
-    readonly auth: 'client-credentials' | 'basic';
+    readonly auth: SignIn;
     readonly clientId: string;
+    /** Empty when the client has none. */
     readonly clientSecret: string;
+    readonly clientAuth: 'client_secret_basic' | 'client_secret_post';
+    readonly scope: string | undefined;
+    readonly signingKey: SigningKey | undefined;
+    readonly audience: string | undefined;
+    readonly issuer: string | undefined;
+    readonly subject: string | undefined;
+    /** Empty unless that is how it signs in. */
+    readonly refreshToken: string;
     readonly projectId: string | undefined;
     readonly timeoutMs: number;
   };
@@ -81,6 +101,8 @@ export function load(secrets: Secrets): Loaded {
   if (Boolean(values.get('ERASER_CLIENT_ID')) !== Boolean(values.get('ERASER_CLIENT_SECRET'))) {
     problems.push('ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together');
   }
+  const signingKey = signingKeyOf(values);
+  problems.push(...problemsOfSignIn(values, signingKey));
   if (values.get('PAYLOAD_KEY') !== undefined && values.get('PAYLOAD_KEY') === values.get('PSEUDONYM_KEY')) {
     problems.push('PAYLOAD_KEY must not be PSEUDONYM_KEY');
   }
@@ -94,10 +116,45 @@ export function load(secrets: Secrets): Loaded {
   }
   return problems.length > 0
     ? { problems }
-    : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production) };
+    : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production, signingKey) };
 }
 
-function build(values: ReadonlyMap<SettingName, string | undefined>, production: boolean): Config {
+type Values = ReadonlyMap<string, string | undefined>;
+
+function signInOf(values: Values): SignIn {
+  const name = values.get('REPLICA_AUTH') ?? '';
+  return ALSO[name] ?? (name as SignIn);
+}
+
+function signingKeyOf(values: Values): ReturnType<typeof readSigningKey> | undefined {
+  const text = values.get('REPLICA_PRIVATE_KEY');
+  return text === undefined
+    ? undefined
+    : readSigningKey(text, values.get('REPLICA_SIGNING_ALGORITHM'), values.get('REPLICA_PRIVATE_KEY_ID'));
+}
+
+/** What each way of signing in cannot do without. */
+function problemsOfSignIn(values: Values, signingKey: ReturnType<typeof readSigningKey> | undefined): string[] {
+  const auth = signInOf(values);
+  const isMissing = (name: SettingName): boolean => values.get(name) === undefined;
+  const needs: Readonly<Partial<Record<SignIn, readonly SettingName[]>>> = {
+    'client-credentials': ['REPLICA_CLIENT_SECRET'],
+    basic: ['REPLICA_CLIENT_SECRET'],
+    'jwt-assertion': ['REPLICA_PRIVATE_KEY'],
+    'jwt-bearer': isMissing('REPLICA_PRIVATE_KEY') ? ['REPLICA_CLIENT_SECRET'] : [],
+    'refresh-token': ['REPLICA_REFRESH_TOKEN'],
+  };
+  return [
+    ...(needs[auth] ?? []).filter(isMissing).map((name) => `${name} is missing`),
+    ...(signingKey && 'problem' in signingKey ? [`REPLICA_PRIVATE_KEY ${signingKey.problem}`] : []),
+  ];
+}
+
+function build(
+  values: ReadonlyMap<SettingName, string | undefined>,
+  production: boolean,
+  signingKey: ReturnType<typeof readSigningKey> | undefined
+): Config {
   const text = (name: SettingName): string => values.get(name) ?? '';
   const list = (name: SettingName): string[] =>
     text(name)
@@ -106,16 +163,26 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
       .filter(Boolean);
   const version = Number(text('PSEUDONYM_KEY_VERSION'));
   const base = text('REPLICA_BASE_URL').replace(/\/*$/, '/');
+  const address = (value: string): string => (value.includes('://') ? value : base + value.replace(/^\/*/, ''));
+  const audience = values.get('REPLICA_AUDIENCE');
+  const auth = signInOf(values);
   return {
     syncEnabled: text('SYNC_ENABLED') === 'true',
     production,
     systems: systemsOf(text('NAMESPACE').replace(/\/*$/, '')),
     replica: {
       fhirUrl: base + text('REPLICA_FHIR_PATH').replace(/^\/*/, '').replace(/\/*$/, '/'),
-      tokenUrl: base + text('REPLICA_TOKEN_PATH').replace(/^\/*/, ''),
-      auth: text('REPLICA_AUTH') as Config['replica']['auth'],
+      tokenUrl: address(text('REPLICA_TOKEN_PATH')),
+      auth,
       clientId: text('REPLICA_CLIENT_ID'),
       clientSecret: text('REPLICA_CLIENT_SECRET'),
+      clientAuth: text('REPLICA_CLIENT_AUTH') as Config['replica']['clientAuth'],
+      scope: values.get('REPLICA_SCOPE'),
+      signingKey: signingKey && 'key' in signingKey ? signingKey : undefined,
+      audience: audience === undefined ? undefined : address(audience),
+      issuer: values.get('REPLICA_ISSUER'),
+      subject: values.get('REPLICA_SUBJECT'),
+      refreshToken: auth === 'refresh-token' ? text('REPLICA_REFRESH_TOKEN') : '',
       projectId: values.get('REPLICA_PROJECT_ID'),
       timeoutMs: Number(text('REPLICA_TIMEOUT_MS')),
     },

@@ -1,7 +1,18 @@
 /** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
 
 /** How the text of a setting is understood. */
-export type Kind = 'boolean' | 'url' | 'text' | 'secret' | 'key' | 'integer' | 'choice' | 'references' | 'ed25519';
+export type Kind =
+  | 'boolean'
+  | 'url'
+  | 'address'
+  | 'text'
+  | 'secret'
+  | 'key'
+  | 'integer'
+  | 'choice'
+  | 'references'
+  | 'ed25519'
+  | 'private-key';
 
 /** One setting, read from the Project secrets of the source. */
 export interface Setting {
@@ -45,19 +56,34 @@ export const SETTINGS = [
     aliases: ['MEDPLUM_BASE_URL'],
     why: 'The server that receives the de-identified copies.',
   },
-  { name: 'REPLICA_FHIR_PATH', kind: 'text', fallback: 'fhir/R4/', why: 'The FHIR endpoint below the base URL.' },
+  {
+    name: 'REPLICA_FHIR_PATH',
+    kind: 'text',
+    fallback: 'fhir/R4/',
+    aliases: ['MEDPLUM_FHIR_URL_PATH'],
+    why: 'The FHIR endpoint below the base URL.',
+  },
   {
     name: 'REPLICA_TOKEN_PATH',
-    kind: 'text',
+    kind: 'address',
     fallback: 'oauth2/token',
-    why: 'The OAuth2 token endpoint below the base URL.',
+    aliases: ['REPLICA_TOKEN_URL', 'MEDPLUM_TOKEN_URL'],
+    why: 'The OAuth2 token endpoint: below the base URL, or a URL of its own.',
   },
   {
     name: 'REPLICA_AUTH',
     kind: 'choice',
-    choices: ['client-credentials', 'basic'],
+    choices: [
+      'client-credentials',
+      'basic',
+      'jwt-assertion',
+      'jwt-bearer',
+      'refresh-token',
+      'authorization-code',
+      'smart-backend-services',
+    ],
     fallback: 'client-credentials',
-    why: 'How the bots sign in: an OAuth2 token (RFC 6749 §4.4), or HTTP Basic on every request.',
+    why: 'How the bots sign in ([docs/deploy.md](docs/deploy.md#how-the-bots-sign-in)). `authorization-code` means `refresh-token`, and `smart-backend-services` means `jwt-assertion`.',
   },
   {
     name: 'REPLICA_CLIENT_ID',
@@ -65,7 +91,59 @@ export const SETTINGS = [
     aliases: ['MEDPLUM_CLIENT_ID'],
     why: 'The ClientApplication of the replica.',
   },
-  { name: 'REPLICA_CLIENT_SECRET', kind: 'secret', aliases: ['MEDPLUM_CLIENT_SECRET'], why: 'Its secret.' },
+  {
+    name: 'REPLICA_CLIENT_SECRET',
+    kind: 'secret',
+    optional: true,
+    aliases: ['MEDPLUM_CLIENT_SECRET'],
+    why: 'Its secret; required for `client-credentials` and `basic`, and for `jwt-bearer` without a private key.',
+  },
+  {
+    name: 'REPLICA_CLIENT_AUTH',
+    kind: 'choice',
+    choices: ['client_secret_basic', 'client_secret_post'],
+    fallback: 'client_secret_basic',
+    why: 'Where the secret goes when a token is asked for: the header, or the body (RFC 6749 §2.3.1).',
+  },
+  {
+    name: 'REPLICA_SCOPE',
+    kind: 'text',
+    optional: true,
+    why: 'The scopes to ask for, such as `system/*.cruds`. Medplum needs none; SMART Backend Services requires them.',
+  },
+  {
+    name: 'REPLICA_PRIVATE_KEY',
+    kind: 'private-key',
+    optional: true,
+    why: 'For `jwt-assertion` (and `jwt-bearer`): PEM or JWK, RSA of 2048 bits or more, or P-384. `npm run connect -- keygen` makes one.',
+  },
+  {
+    name: 'REPLICA_PRIVATE_KEY_ID',
+    kind: 'text',
+    optional: true,
+    why: 'Its `kid` in the JWKS of the client; by default that of the JWK, or the thumbprint of RFC 7638.',
+  },
+  {
+    name: 'REPLICA_SIGNING_ALGORITHM',
+    kind: 'choice',
+    choices: ['RS384', 'ES384', 'RS256'],
+    optional: true,
+    why: 'By default RS384 for an RSA key and ES384 for P-384.',
+  },
+  {
+    name: 'REPLICA_AUDIENCE',
+    kind: 'address',
+    optional: true,
+    why: 'The `aud` of what is signed; by default the token endpoint, as SMART requires.',
+  },
+  { name: 'REPLICA_ISSUER', kind: 'text', optional: true, why: 'For `jwt-bearer`: its `iss`; by default the client.' },
+  { name: 'REPLICA_SUBJECT', kind: 'text', optional: true, why: 'For `jwt-bearer`: its `sub`; by default the client.' },
+  {
+    name: 'REPLICA_REFRESH_TOKEN',
+    kind: 'secret',
+    optional: true,
+    why: 'For `refresh-token`: the first of its family. `npm run connect` obtains and stores it.',
+  },
   {
     name: 'REPLICA_PROJECT_ID',
     kind: 'text',

@@ -21,7 +21,9 @@ export function replicaEraser(config: Config, parts: Omit<Parts, 'tokenCache'>):
   if (!config.eraser) {
     return undefined;
   }
-  const requests = replicaRequests(config, config.eraser, parts);
+  // Credentials of its own: an id and a secret, however the others sign in.
+  const auth = config.replica.auth === 'basic' ? 'basic' : 'client-credentials';
+  const requests = replicaRequests(config, { ...config.replica, ...config.eraser, auth }, parts);
   return {
     async erase(names): Promise<void> {
       const copies = await requests.find(searchesOf(names));

@@ -6,14 +6,17 @@ import { sender } from './http.io.ts';
 import type { Send } from './http.io.ts';
 import { judge } from './outcome.ts';
 import { originsOf } from './requests.io.ts';
-import { basic, clientCredentials } from './token.io.ts';
+import { tokenSource } from './token.io.ts';
 
 /**
  * @param config - The validated settings.
- * @param parts - The clock; a sender, in tests.
+ * @param parts - The clock, a maker of texts that were never used before; a sender, in tests.
  * @returns The probe.
  */
-export function replicaProbe(config: Config, parts: { readonly clock: Clock; readonly send?: Send }): ReplicaProbe {
+export function replicaProbe(
+  config: Config,
+  parts: { readonly clock: Clock; readonly unique: () => string; readonly send?: Send }
+): ReplicaProbe {
   const { clock } = parts;
   const { replica } = config;
   const send = parts.send ?? sender(clock, originsOf(config));
@@ -34,15 +37,19 @@ export function replicaProbe(config: Config, parts: { readonly clock: Clock; rea
     // Public by the specification (FHIR R4 http.html#capabilities), and without cost in units.
     reach: () => get('metadata?_elements=fhirVersion', {}),
     async signIn(): Promise<void> {
+      if (replica.auth === 'refresh-token') {
+        // To use it would take the place of a run that needs it; the next run tells whether it is good.
+        return;
+      }
+      const header = await tokenSource(replica, {
+        post: async (url, headers, body) => send({ method: 'POST', url, headers, body }, replica.timeoutMs),
+        clock,
+        unique: parts.unique,
+      }).header();
       if (replica.auth === 'basic') {
         // There is no token to ask for: only an answered request shows that the credentials are good.
-        return get('Patient?_count=0', { Authorization: await basic(replica).header() });
+        await get('Patient?_count=0', { Authorization: header });
       }
-      await clientCredentials(
-        replica,
-        async (url, headers, body) => send({ method: 'POST', url, headers, body }, replica.timeoutMs),
-        clock
-      ).header();
     },
   };
 }

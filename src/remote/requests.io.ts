@@ -6,14 +6,15 @@ import { Fault, faultCodeOf, faultOf } from '../observability/fault.ts';
 import type { Clock, Copy, Random, ReplicaOutcome } from '../ports.ts';
 import { nextWait } from './backoff.ts';
 import { copiesOf, nextPage } from './copies.ts';
+import type { Client } from './grant.ts';
 import { sender } from './http.io.ts';
 import type { Exchange, Send } from './http.io.ts';
 import { learn, limitOf, pauseOf } from './limit.ts';
 import type { Pace } from './limit.ts';
 import { jsonOf, judge, judgeEntries } from './outcome.ts';
 import type { Answer } from './outcome.ts';
-import { basic, clientCredentials } from './token.io.ts';
-import type { SignInFault, TokenCache, TokenSource } from './token.io.ts';
+import { tokenSource } from './token.io.ts';
+import type { SignInFault, TokenCache } from './token.io.ts';
 
 /** Medplum refuses a JSON body of more than 1 MiB (`platform.md` §9.5). */
 const MAX_BODY_BYTES = 1_000_000;
@@ -52,35 +53,29 @@ export interface Requests {
  * @param parts - Clock, chance, the run's deadline.
  * @returns The transport.
  */
-export function replicaRequests(
-  config: Config,
-  client: { readonly clientId: string; readonly clientSecret: string },
-  parts: Parts
-): Requests {
+export function replicaRequests(config: Config, client: Client, parts: Parts): Requests {
   const { clock, random, deadlineAt } = parts;
   const send = parts.send ?? sender(clock, originsOf(config));
   const { replica, systems } = config;
-  const credentials = { ...replica, ...client };
   let pace: Pace | undefined;
   const timeLeft = (): number => Math.min(replica.timeoutMs, Math.max(1, deadlineAt - clock.now()));
-  const tokens: TokenSource =
-    replica.auth === 'basic'
-      ? basic(credentials)
-      : clientCredentials(
-          credentials,
-          async (url, headers, body) => send({ method: 'POST', url, headers, body }, timeLeft()),
-          clock,
-          parts.tokenCache
-        );
+  const tokens = tokenSource(client, {
+    post: async (url, headers, body) => send({ method: 'POST', url, headers, body }, timeLeft()),
+    clock,
+    unique: () => random.uuid(),
+    cache: parts.tokenCache,
+  });
 
   async function once(method: Exchange['method'], path: string, body?: string): Promise<Answer> {
-    const exchange = async (): Promise<Answer> =>
-      send(
+    let authorization = '';
+    const exchange = async (): Promise<Answer> => {
+      authorization = await tokens.header();
+      return send(
         {
           method,
           url: replica.fhirUrl + path,
           headers: {
-            Authorization: await tokens.header(),
+            Authorization: authorization,
             Accept: 'application/fhir+json',
             ...(body !== undefined && { 'Content-Type': 'application/fhir+json' }),
           },
@@ -88,11 +83,12 @@ export function replicaRequests(
         },
         timeLeft()
       );
+    };
     const answer = await exchange();
     if (answer.status !== 401) {
       return answer;
     }
-    tokens.renew();
+    tokens.renew(authorization);
     return exchange();
   }
 

@@ -5,7 +5,10 @@
  */
 import type { Basic, Bundle } from '@medplum/fhirtypes';
 import type { Config } from '../config/load.ts';
+import { Fault } from '../observability/fault.ts';
 import type { Clock, Fetched, SourceFhir } from '../ports.ts';
+import { tokenFamily } from './token-family.io.ts';
+import type { Shelf } from './token-family.io.ts';
 import type { HeldToken, TokenCache } from './token.io.ts';
 import { openToken, sealToken } from './token-seal.io.ts';
 
@@ -15,7 +18,7 @@ const NAME = 'replica-token';
  * Lets a token travel with the reads of a run.
  *
  * @param source - The source.
- * @param config - The settings; the client's secret is what the encryption key is derived from.
+ * @param config - The settings; what the client signs in with is what the encryption key is derived from.
  * @param clock - The clock.
  * @returns The source to use instead, and the cache for the token source.
  */
@@ -25,17 +28,33 @@ export function carryToken(
   clock: Clock
 ): { readonly source: SourceFhir; readonly cache: TokenCache } {
   const { systems, replica } = config;
-  const secret = `${replica.tokenUrl} ${replica.clientId} ${replica.clientSecret}`;
+  const secret = secretOf(config);
   const search = `Basic?identifier=${encodeURIComponent(`${systems.control}|${NAME}`)}&_count=1`;
   const url = `${systems.namespace}/sealed-token`;
   let held: HeldToken | undefined;
   let hasRead = replica.auth === 'basic';
 
-  const found = ({ resource }: Fetched): HeldToken | undefined => {
-    const basic = (resource as Bundle<Basic> | undefined)?.entry?.[0]?.resource;
-    const sealed = basic?.extension?.find((extension) => extension.url === url)?.valueString;
-    const token = sealed ? openToken(sealed, secret) : undefined;
-    return token && clock.now() < token.until ? token : undefined;
+  const inPage = ({ resource }: Fetched): Basic | undefined =>
+    (resource as Bundle<Basic> | undefined)?.entry?.[0]?.resource;
+  const shelf: Shelf = {
+    blank: {
+      resourceType: 'Basic',
+      identifier: [{ system: systems.control, value: NAME }],
+      code: { coding: [{ system: systems.control, code: NAME }] },
+    },
+    leaseUrl: `${systems.namespace}/lease`,
+    async find(from): Promise<Basic | undefined> {
+      const [answer] = await from.read([search]);
+      if (!answer?.resource) {
+        throw new Fault('source-unavailable', ['the token could not be read']);
+      }
+      return inPage(answer);
+    },
+    open({ extension }): HeldToken | undefined {
+      const sealed = extension?.find((each) => each.url === url)?.valueString;
+      return sealed ? openToken(sealed, secret) : undefined;
+    },
+    sealed: (token) => ({ url, valueString: sealToken(token, secret) }),
   };
 
   return {
@@ -47,19 +66,25 @@ export function carryToken(
         }
         hasRead = true;
         const [first, ...rest] = await source.read([search, ...urls]);
-        held = first && found(first);
+        const basic = first && inPage(first);
+        const token = basic && shelf.open(basic);
+        held = token && clock.now() < token.until ? token : undefined;
         return rest;
       },
     },
     cache: {
       load: () => held,
-      save: async (token) =>
-        source.save({
-          resourceType: 'Basic',
-          identifier: [{ system: systems.control, value: NAME }],
-          code: { coding: [{ system: systems.control, code: NAME }] },
-          extension: [{ url, valueString: sealToken(token, secret) }],
-        }),
+      save: async (token) => source.save({ ...shelf.blank, extension: [shelf.sealed(token)] }),
+      family:
+        replica.auth === 'refresh-token'
+          ? tokenFamily(source, shelf, replica.refreshToken, { clock, timeoutMs: replica.timeoutMs })
+          : undefined,
     },
   };
+}
+
+/** Whatever the client signs in with, nobody but the bots and the server has it. */
+function secretOf({ replica }: Config): string {
+  const { tokenUrl, clientId, clientSecret, refreshToken, signingKey } = replica;
+  return [tokenUrl, clientId, clientSecret, refreshToken, signingKey?.text].filter(Boolean).join(' ');
 }

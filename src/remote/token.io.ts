@@ -1,35 +1,42 @@
 /** One access token, one flight: concurrent callers share a request, and the token is renewed before it ends. */
-import { Buffer } from 'node:buffer';
 import { Fault } from '../observability/fault.ts';
 import type { Clock } from '../ports.ts';
+import { basicHeader, tokenRequest } from './grant.ts';
+import type { Client } from './grant.ts';
 import { jsonOf, judge, waitOf } from './outcome.ts';
 import type { Answer } from './outcome.ts';
 
-/** What the token endpoint needs (RFC 6749 §4.4, client authentication by HTTP Basic, §2.3.1). */
-export interface Credentials {
-  readonly tokenUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  /** When set, tokens of another Medplum project are refused. */
-  readonly projectId: string | undefined;
-}
-
-/** Gives the `Authorization` header; `renew` forgets the token that was just refused. */
+/** Gives the `Authorization` header. */
 export interface TokenSource {
   header(): Promise<string>;
-  renew(): void;
+  /** @param header - That was just refused; when another one has come meanwhile, that one is kept. */
+  renew(header: string): void;
 }
 
 /** A token and until when it may be used, in milliseconds since the epoch. */
 export interface HeldToken {
   readonly value: string;
   readonly until: number;
+  /** The next of its family, where the server gave one. */
+  readonly refreshToken?: string;
 }
 
 /** Where a token outlives a run. */
 export interface TokenCache {
   load(): HeldToken | undefined;
   save(token: HeldToken): Promise<void>;
+  /** Where refresh tokens are used one after the other; undefined for clients that have none. */
+  readonly family?: Family | undefined;
+}
+
+/** The one refresh token that is good, over all runs. */
+export interface Family {
+  /**
+   * @param refused - The access token that was just refused, if any: another one is good enough.
+   * @param ask - Trades a refresh token in; called by one run at a time.
+   * @returns The access token, written down together with the refresh token that came with it.
+   */
+  renew(refused: string | undefined, ask: (refreshToken: string) => Promise<HeldToken>): Promise<HeldToken>;
 }
 
 /** Seeds §2.1: a token is used until 60 s before it expires. */
@@ -52,68 +59,78 @@ export class SignInFault extends Fault {
   }
 }
 
-/**
- * The client-credentials grant.
- *
- * @param credentials - Where and with what to ask.
- * @param post - Sends the request, within a deadline.
- * @param clock - The clock.
- * @param cache - Where tokens are kept between runs, if anywhere.
- * @returns A token source. It throws Fault `replica-unavailable` (no answer), `replica-unauthorised` (refused), `replica-wrong-project`.
- */
-export function clientCredentials(credentials: Credentials, post: Post, clock: Clock, cache?: TokenCache): TokenSource {
-  let held: HeldToken | undefined;
-  let isRefused = false;
-  let flight: Promise<string> | undefined;
+/** What signing in takes. */
+export interface SignInParts {
+  readonly post: Post;
+  readonly clock: Clock;
+  /** @returns A text that was never used before. */
+  readonly unique: () => string;
+  /** Where tokens are kept between runs, if anywhere. */
+  readonly cache?: TokenCache | undefined;
+}
 
-  async function ask(): Promise<string> {
-    const answer = await post(
-      credentials.tokenUrl,
-      { Authorization: basicHeader(credentials), 'Content-Type': 'application/x-www-form-urlencoded' },
-      'grant_type=client_credentials'
-    );
-    held = tokenIn(answer, credentials.projectId, clock.now());
-    await cache?.save(held);
-    return held.value;
+/**
+ * Signs in as the settings say (`grant.ts`), or by HTTP Basic on every request where they say so.
+ *
+ * @param client - Who signs in, and how.
+ * @param parts - The way to the token endpoint, the clock, the cache.
+ * @returns A token source. It throws Fault `replica-unavailable` (no answer), `replica-throttled`, `replica-unauthorised`
+ *   (refused), `replica-wrong-project`.
+ */
+export function tokenSource(client: Client, { post, clock, unique, cache }: SignInParts): TokenSource {
+  let held: HeldToken | undefined;
+  let refused: string | undefined;
+  let isRefused = false;
+  let flight: Promise<HeldToken> | undefined;
+
+  async function ask(refreshToken?: string): Promise<HeldToken> {
+    const moment = { now: clock.now(), jti: unique(), ...(refreshToken !== undefined && { refreshToken }) };
+    const { headers, body } = tokenRequest(client, moment);
+    return tokenIn(await post(client.tokenUrl, headers, body), client.projectId, clock.now());
+  }
+
+  async function obtain(): Promise<HeldToken> {
+    if (client.auth === 'refresh-token') {
+      if (!cache?.family) {
+        throw new Fault('replica-unauthorised', ['there is nowhere to keep the next refresh token']);
+      }
+      return cache.family.renew(refused, ask);
+    }
+    const token = await ask();
+    await cache?.save(token);
+    return token;
   }
 
   return {
     async header(): Promise<string> {
+      if (client.auth === 'basic') {
+        return basicHeader(client);
+      }
       held ??= isRefused ? undefined : cache?.load();
       if (held && clock.now() < held.until) {
         return `Bearer ${held.value}`;
       }
-      flight ??= ask().finally(() => {
+      flight ??= obtain().finally(() => {
         flight = undefined;
       });
-      return `Bearer ${await flight}`;
+      held = await flight;
+      return `Bearer ${held.value}`;
     },
-    renew(): void {
-      isRefused = true;
-      held = undefined;
+    renew(header): void {
+      if (held && header === `Bearer ${held.value}`) {
+        isRefused = true;
+        refused = held.value;
+        held = undefined;
+      }
     },
   };
-}
-
-/**
- * HTTP Basic on every request (RFC 7617), for servers where a token endpoint is not to be had.
- *
- * @param credentials - The client.
- * @returns A token source that never expires.
- */
-export function basic(credentials: Credentials): TokenSource {
-  return { header: () => Promise.resolve(basicHeader(credentials)), renew: () => undefined };
-}
-
-/** RFC 6749 §2.3.1 form-encodes id and secret before Basic; for the characters Medplum mints this changes nothing. */
-function basicHeader({ clientId, clientSecret }: Credentials): string {
-  return `Basic ${Buffer.from(`${clientId}:${clientSecret}`, 'utf8').toString('base64')}`;
 }
 
 interface TokenAnswer {
   readonly access_token?: unknown;
   readonly token_type?: unknown;
   readonly expires_in?: unknown;
+  readonly refresh_token?: unknown;
   readonly project?: { readonly reference?: string };
 }
 
@@ -150,5 +167,9 @@ export function tokenIn(answer: Answer, projectId: string | undefined, now: numb
   }
   const given = Number(token.expires_in);
   const lifetimeMs = (given > 0 ? given : ASSUMED_LIFETIME_SECONDS) * 1000;
-  return { value: token.access_token, until: now + lifetimeMs - Math.min(EARLY_MS, lifetimeMs / 2) };
+  return {
+    value: token.access_token,
+    until: now + lifetimeMs - Math.min(EARLY_MS, lifetimeMs / 2),
+    ...(typeof token.refresh_token === 'string' && { refreshToken: token.refresh_token }),
+  };
 }

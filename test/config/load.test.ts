@@ -50,10 +50,10 @@ test('every problem is reported at once, by name', () => {
     'SYNC_ENABLED must be true or false',
     'REPLICA_BASE_URL must be an absolute URL',
     'REPLICA_CLIENT_ID is missing',
-    'REPLICA_CLIENT_SECRET is missing',
     'REPLICA_ACTORS must be references such as Organization/1',
     'PSEUDONYM_KEY is missing',
     'PSEUDONYM_KEY_VERSION must be a positive whole number',
+    'REPLICA_CLIENT_SECRET is missing',
   ]);
 });
 

@@ -4,6 +4,9 @@ import type { Facts } from '../facts.ts';
 import { fail, judged, ok, unseen, warn } from '../finding.ts';
 import type { Judgement } from '../finding.ts';
 
+/** Less is met by the assertion itself, whose `iat` lies back and whose `exp` leaves a minute. */
+const MOST_SKEW_SECONDS = 60;
+
 const NO_SETTINGS = 'the settings do not say where it is';
 
 export function replicaReachable({ replica }: Facts): Judgement {
@@ -26,13 +29,25 @@ export function replicaToken({ replica, loaded, source }: Facts): Judgement {
   if (!replica || 'problems' in loaded) {
     return unseen(NO_SETTINGS);
   }
+  const { projectId, auth, signingKey } = loaded.config.replica;
+  if (auth === 'refresh-token') {
+    return unseen('a refresh token is good for one use, and the bots need it: ask the bot health');
+  }
   if (replica.token.problem) {
+    const skewSeconds = Math.round((replica.metadata.skewMs ?? 0) / 1000);
+    if (auth.startsWith('jwt-') && Math.abs(skewSeconds) > MOST_SKEW_SECONDS) {
+      return fail(
+        `no token: ${replica.token.problem}; its clock is ${skewSeconds} s away from ours`,
+        'What the bots sign is good for four minutes: set the clocks of both servers by NTP.'
+      );
+    }
     return fail(
       `no token: ${replica.token.problem}`,
-      'Check REPLICA_CLIENT_ID, REPLICA_CLIENT_SECRET and REPLICA_TOKEN_PATH.'
+      signingKey
+        ? `Check REPLICA_CLIENT_ID, REPLICA_TOKEN_PATH and REPLICA_SCOPE, and that the key ${signingKey.kid} (${signingKey.alg}) is registered there: \`npm run connect -- jwks\` prints it.`
+        : 'Check REPLICA_CLIENT_ID, REPLICA_CLIENT_SECRET and REPLICA_TOKEN_PATH.'
     );
   }
-  const { projectId } = loaded.config.replica;
   if (projectId && replica.projectId && projectId !== replica.projectId) {
     return fail(
       'the client belongs to another project than REPLICA_PROJECT_ID says',
