@@ -1,8 +1,9 @@
-import { ContentType, Hl7Message, MedplumClient, normalizeErrorString, normalizeOperationOutcome } from '@medplum/core';
+import { ContentType, Hl7Message, normalizeErrorString, normalizeOperationOutcome } from '@medplum/core';
 import type { ProjectSetting, Reference } from '@medplum/fhirtypes';
 import { createRequire, isBuiltin } from 'node:module';
 import vm from 'node:vm';
 import { BOT_LAYER } from '../bot-layer.ts';
+import type { BotHost } from './bot-host.ts';
 
 /** What `event` is inside the vm context; the names are Medplum's (bots/vmcontext.ts of 5.0.10). */
 export interface BotContextEvent {
@@ -29,16 +30,15 @@ export interface BotResult {
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 const hostRequire = createRequire(import.meta.url);
-const nodeFetch = hostRequire('node-fetch') as typeof fetch;
 
 /** @throws Error with code MODULE_NOT_FOUND for what a bot would not find either. */
-function botRequire(name: string): unknown {
+function botRequire(name: string, modules: BotHost['modules']): unknown {
   const known =
     isBuiltin(name) || BOT_LAYER.some((dependency) => name === dependency || name.startsWith(`${dependency}/`));
   if (!known) {
     throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
   }
-  return hostRequire(name);
+  return modules[name] ?? hostRequire(name);
 }
 
 /** The console of a bot: `log` and nothing else, and what it prints is kept. */
@@ -126,22 +126,25 @@ function compile(code: string): vm.Script {
 
 /**
  * Runs a built bundle as Medplum's vm context does: a realm of its own with exactly these globals. Never throws.
+ * @param now - The sandbox's time.
+ * @param host - The network and the passing of time.
  * @param timeoutSeconds - `Bot.timeout`; stops synchronous code before the first await, nothing else.
  */
 export async function runInVmContext(
   code: string,
   event: BotContextEvent,
   now: () => number,
+  host: BotHost,
   timeoutSeconds?: number
 ): Promise<BotResult> {
   const console = new BotConsole();
   const globals = {
     console,
-    fetch: nodeFetch,
-    require: botRequire,
+    fetch: host.fetch,
+    require: (name: string) => botRequire(name, host.modules),
     ContentType,
     Hl7Message,
-    MedplumClient,
+    MedplumClient: host.MedplumClient,
     TextDecoder,
     TextEncoder,
     URL,
@@ -152,8 +155,10 @@ export async function runInVmContext(
     const context = vm.createContext(globals);
     (USE_CLOCK.runInContext(context) as (now: () => number) => void)(now);
     const timeout = timeoutSeconds ? timeoutSeconds * 1000 : DEFAULT_TIMEOUT_MS;
-    const returnValue = (await compile(code).runInContext(context, { timeout })) as unknown;
-    return { success: true, output: console.toString(), returnValue };
+    const run = compile(code).runInContext(context, { timeout }) as Promise<unknown>;
+    const killed = host.death.then((): BotResult => ({ success: false, output: 'Killed', returnValue: undefined }));
+    const ended = run.then((returnValue) => ({ success: true, output: console.toString(), returnValue }));
+    return await Promise.race([ended, killed]);
   } catch (error) {
     console.log('Error', normalizeErrorString(error));
     return { success: false, output: console.toString(), returnValue: normalizeOperationOutcome(error) };

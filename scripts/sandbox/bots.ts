@@ -3,11 +3,13 @@ import type { WithId } from '@medplum/core';
 import type { Binary, Bot, Project, ProjectSetting, Reference, Subscription } from '@medplum/fhirtypes';
 import { executeEvent, redacted } from './audit.ts';
 import type { Trace } from './audit.ts';
+import { hostOf } from './bot-host.ts';
 import { runInVmContext } from './bot-runtime.ts';
 import type { BotResult } from './bot-runtime.ts';
 import { systemCaller } from './caller.ts';
 import type { Backend } from './caller.ts';
 import type { Callers } from './callers.ts';
+import type { Faults } from './faults.ts';
 import { StrictRepository } from './repository.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -51,11 +53,16 @@ export class Bots {
   readonly #backend: Backend;
   readonly #callers: Callers;
   readonly #tokens: Tokens;
+  readonly #faults: Faults;
+  /** Where bots find the server; a proxy may stand in between. Ends with a slash. */
+  baseUrl: string;
 
-  constructor(backend: Backend, callers: Callers, tokens: Tokens) {
+  constructor(backend: Backend, callers: Callers, tokens: Tokens, faults: Faults) {
     this.#backend = backend;
     this.#callers = callers;
     this.#tokens = tokens;
+    this.#faults = faults;
+    this.baseUrl = backend.baseUrl;
   }
 
   /** Calls `listener` after each run; the returned function stops that. */
@@ -99,11 +106,11 @@ export class Bots {
     if (!this.#callers.membership(profile)) {
       return { success: false, output: 'Could not find project membership for bot', returnValue: undefined };
     }
-    const { baseUrl, clock } = this.#backend;
+    const { clock } = this.#backend;
     const event = {
       bot: createReference(bot),
-      baseUrl,
-      accessToken: this.#tokens.issue(profile, baseUrl, TOKEN_SECONDS),
+      baseUrl: this.baseUrl,
+      accessToken: this.#tokens.issue(profile, this.#backend.baseUrl, TOKEN_SECONDS),
       requester,
       input,
       contentType,
@@ -111,7 +118,11 @@ export class Bots {
       traceId: trace.traceId,
       headers,
     };
-    return runInVmContext(code, event, () => clock.now(), bot.timeout);
+    const host = hostOf(clock, this.#faults.deathOf(bot.name));
+    const settle = clock.lapse?.needed();
+    const result = await runInVmContext(code, event, () => clock.now(), host, bot.timeout);
+    settle?.();
+    return result;
   }
 
   #code(bot: Bot): string | undefined {

@@ -1,3 +1,6 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Lapse } from './lapse.ts';
+
 /** Something that is due at moments of the clock: the cron bots of one server. */
 export interface Timetable {
   /** The first moment strictly after `ms` at which something is due. */
@@ -22,6 +25,12 @@ export interface SandboxClock {
   advance(ms: number, options?: AdvanceOptions): Promise<void>;
   /** Fires the ticks that real time has passed since the last call. */
   catchUp(): void;
+  /** Resolves `ms` later: in real time, or as soon as everybody waits when the clock lapses. */
+  sleep(ms: number): Promise<void>;
+  /** Sleeps in the middle of a request: what the caller of it does meanwhile is not held up. */
+  stall(ms: number): Promise<void>;
+  /** Present when waiting takes no time. */
+  readonly lapse: Lapse | undefined;
   /** Calls `catchUp` each second until the returned function is called. Does not keep the process alive. */
   run(): () => void;
   /** Adds a timetable; the returned function removes it. */
@@ -30,9 +39,10 @@ export interface SandboxClock {
 
 /**
  * @param start - What time it is now, as milliseconds or ISO text. Default: the real time.
+ * @param isLapsing - True when bots that wait do so in no time: the clock moves on when everybody waits.
  * @throws Error if `start` is not a time.
  */
-export function createClock(start?: number | string): SandboxClock {
+export function createClock(start?: number | string, isLapsing = false): SandboxClock {
   const startMs = start === undefined ? Date.now() : new Date(start).getTime();
   if (Number.isNaN(startMs)) {
     throw new Error(`Not a time: ${start}`);
@@ -59,8 +69,16 @@ export function createClock(start?: number | string): SandboxClock {
     }
   };
 
+  const lapse = isLapsing ? new Lapse({ now, moveTo }) : undefined;
   const clock: SandboxClock = {
     now,
+    lapse,
+    sleep: (ms) => (lapse ? lapse.sleep(ms) : wait(ms)),
+    async stall(ms) {
+      const done = lapse?.yielding();
+      await clock.sleep(ms);
+      done?.();
+    },
     iso: () => new Date(now()).toISOString(),
     async advance(ms, options = {}) {
       const target = now() + ms;

@@ -1,4 +1,5 @@
 import { conflict } from '@medplum/core';
+import type { Death } from './bot-host.ts';
 import { sendJson, sendOutcome } from './http.ts';
 import type { SandboxRequest, SandboxResponse } from './http.ts';
 import type { Change } from './store.ts';
@@ -29,6 +30,14 @@ export interface Strike {
   readonly afterwards: boolean;
 }
 
+/** How a Subscription event reaches its bot. */
+export interface Delivery {
+  readonly copies: number;
+  readonly delayMs: number;
+}
+
+const AT_ONCE: Delivery = { copies: 1, delayMs: 0 };
+
 /** The misfortunes of one server, all off until a test or the demo turns them on. */
 export class Faults {
   /** `cut`: connections are reset. `unavailable`: everything is answered 503. */
@@ -41,6 +50,8 @@ export class Faults {
   random: () => number = Math.random;
   #planned: { matcher: RequestMatcher; failure: Failure; left: number }[] = [];
   #losing: ((change: Change) => boolean)[] = [];
+  #deliveries: { readonly delivery: Delivery; left: number }[] = [];
+  #deaths: { readonly bot: string | undefined; readonly death: Death }[] = [];
 
   /** Makes the next requests that match fail. Plans are tried in the order in which they were made. */
   failNext(matcher: RequestMatcher, failure: Failure): void {
@@ -53,6 +64,16 @@ export class Faults {
     this.#losing.push((change) => left > 0 && matches(change) && left-- > 0);
   }
 
+  /** Delivers the next Subscription events late, or more than once. */
+  deliverNext(delivery: Delivery, times = 1): void {
+    this.#deliveries.push({ delivery, left: times });
+  }
+
+  /** Kills the next run of a bot, or of any, between two of its requests. */
+  killNext(death: Death, bot?: string): void {
+    this.#deaths.push({ bot, death });
+  }
+
   /** Turns all faults off. */
   clear(): void {
     this.down = undefined;
@@ -60,6 +81,8 @@ export class Faults {
     this.conflictRate = 0;
     this.#planned = [];
     this.#losing = [];
+    this.#deliveries = [];
+    this.#deaths = [];
   }
 
   /** Decides the fate of a request, once. */
@@ -86,6 +109,22 @@ export class Faults {
       };
     }
     return undefined;
+  }
+
+  /** How a Subscription event is delivered. */
+  deliveryOf(): Delivery {
+    const planned = this.#deliveries.find(({ left }) => left > 0);
+    if (!planned) {
+      return AT_ONCE;
+    }
+    planned.left--;
+    return planned.delivery;
+  }
+
+  /** When a run that begins now is killed. */
+  deathOf(bot: string | undefined): Death | undefined {
+    const index = this.#deaths.findIndex((planned) => planned.bot === undefined || planned.bot === bot);
+    return index < 0 ? undefined : this.#deaths.splice(index, 1)[0]?.death;
   }
 
   /** Whether a Subscription event is lost. */

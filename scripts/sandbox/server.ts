@@ -62,6 +62,10 @@ export interface SandboxServer {
   createBot(definition: BotDefinition): Promise<WithId<Bot>>;
   subscribe(bot: WithId<Bot>, criteria: string, options?: SubscribeOptions): Promise<WithId<Subscription>>;
   setSecrets(secrets: Readonly<Record<string, string>>): Promise<void>;
+  /** Ends all access tokens before their time. */
+  revokeTokens(): void;
+  /** Makes bots find this server at another URL, that of a proxy. Ends with a slash. */
+  showBots(baseUrl: string): void;
   /** Calls `listener` after each HTTP exchange; the returned function stops that. */
   onRequest(listener: (entry: WireEntry) => void): () => void;
   /** Calls `listener` after each bot run; the returned function stops that. */
@@ -102,8 +106,8 @@ export async function startServer(options: SandboxServerOptions): Promise<Sandbo
       }
     },
   };
-  const bots = new Bots(backend, callers, tokens);
-  const subscriptions = new Subscriptions(store, bots, work, faults);
+  const bots = new Bots(backend, callers, tokens, faults);
+  const subscriptions = new Subscriptions(store, bots, work, faults, clock);
   const cron = new CronBots(store, bots, clock, work);
   const forgetCron = clock.add(cron);
 
@@ -141,6 +145,10 @@ export async function startServer(options: SandboxServerOptions): Promise<Sandbo
     createBot: (definition) => provision.createBot(definition),
     subscribe: (bot, criteria, filter) => provision.subscribe(bot, criteria, filter),
     setSecrets: (secrets) => provision.setSecrets(secrets),
+    revokeTokens: () => tokens.revokeAll(),
+    showBots(baseUrl) {
+      bots.baseUrl = baseUrl;
+    },
     onRequest: (observer) => wire.listen(observer),
     onBotRun: (observer) => bots.onRun(observer),
     idle: ({ timeoutMs } = {}) => work.none(timeoutMs, () => [...bots.running.values()].join(', ')),

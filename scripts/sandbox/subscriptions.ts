@@ -4,6 +4,7 @@ import type { Bot, Extension, Project, Resource, Subscription } from '@medplum/f
 import { randomUUID } from 'node:crypto';
 import type { Trace } from './audit.ts';
 import type { Bots } from './bots.ts';
+import type { SandboxClock } from './clock.ts';
 import type { Faults } from './faults.ts';
 import type { Change, Store } from './store.ts';
 import type { WorkCount } from './work-count.ts';
@@ -29,14 +30,16 @@ export class Subscriptions {
   readonly #bots: Bots;
   readonly #work: WorkCount;
   readonly #faults: Faults;
+  readonly #clock: SandboxClock;
   #evaluation: Promise<void> = Promise.resolve();
   #running = 0;
 
-  constructor(store: Store, bots: Bots, work: WorkCount, faults: Faults) {
+  constructor(store: Store, bots: Bots, work: WorkCount, faults: Faults, clock: SandboxClock) {
     this.#store = store;
     this.#bots = bots;
     this.#work = work;
     this.#faults = faults;
+    this.#clock = clock;
   }
 
   /** Queues the jobs of a committed change. Evaluation is asynchronous in core, hence the chain: it keeps the order. */
@@ -50,11 +53,13 @@ export class Subscriptions {
     this.#evaluation = this.#evaluation.then(async () => {
       for (const subscription of subscriptions) {
         if (await this.#matches(subscription, change, resource)) {
-          this.#work.begin();
-          this.#queue.push({ subscriptionId: subscription.id, change, trace });
+          const { copies, delayMs } = this.#faults.deliveryOf();
+          for (let copy = 0; copy < copies; copy++) {
+            this.#work.begin();
+            void this.#deliver({ subscriptionId: subscription.id, change, trace }, delayMs);
+          }
         }
       }
-      this.#pump();
       done();
     });
   }
@@ -79,6 +84,17 @@ export class Subscriptions {
     } catch {
       return false;
     }
+  }
+
+  /** An event that is late comes after what happened later. */
+  async #deliver(job: Job, delayMs: number): Promise<void> {
+    if (delayMs > 0) {
+      const arrived = this.#clock.lapse?.needed();
+      await this.#clock.sleep(delayMs);
+      arrived?.();
+    }
+    this.#queue.push(job);
+    this.#pump();
   }
 
   #pump(): void {

@@ -15,7 +15,7 @@ export interface Claims {
 
 /** Issues and checks the access tokens of one server. They are JWTs, because MedplumClient reads their payload. */
 export class Tokens {
-  readonly #key = randomBytes(32);
+  #key = randomBytes(32);
   readonly #clock: SandboxClock;
 
   constructor(clock: SandboxClock) {
@@ -50,6 +50,11 @@ export class Tokens {
     }
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Claims;
     return claims.exp * 1000 > this.#clock.now() ? claims.profile : undefined;
+  }
+
+  /** Ends all tokens before their time, as when a server's signing key is replaced. */
+  revokeAll(): void {
+    this.#key = randomBytes(32);
   }
 
   #sign(body: string): Buffer {

@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import { installBundle } from '../../scripts/install.ts';
 import type { Installed, InstallOptions } from '../../scripts/install.ts';
 import { createSandbox } from '../../scripts/sandbox/sandbox.ts';
-import type { Sandbox } from '../../scripts/sandbox/sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../scripts/sandbox/sandbox.ts';
 import type { WireEntry } from '../../scripts/sandbox/wire.ts';
 import { consentToShare } from '../../scripts/story/consent.ts';
 import { PROFILE, REPLICATED_TYPES } from '../../src/config/policy.ts';
@@ -51,10 +51,11 @@ export interface World {
 
 /**
  * @param options - Changes to the installation.
+ * @param sandboxOptions - Changes to the two servers.
  * @returns A world with cron off: tests tick by hand.
  */
-export async function createWorld(options: InstallOptions = {}): Promise<World> {
-  const sandbox = await createSandbox();
+export async function createWorld(options: InstallOptions = {}, sandboxOptions: SandboxOptions = {}): Promise<World> {
+  const sandbox = await createSandbox(sandboxOptions);
   const installed = await installBundle(sandbox, { isCronOff: true, ...options });
   const wires = { source: [] as WireEntry[], replica: [] as WireEntry[] };
   sandbox.source.onRequest((entry) => wires.source.push(entry));
