@@ -11,8 +11,15 @@ export interface Death {
   readonly isSent: boolean;
 }
 
+/** What a bot calls `fetch`: node-fetch 2, whose bodies are Node's own streams. */
+export type Fetch = (url: string, options?: Readonly<Record<string, unknown>>) => Promise<FetchResponse>;
+
+interface FetchResponse {
+  readonly body: NodeJS.ReadableStream;
+}
+
 export interface BotHost {
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   readonly MedplumClient: typeof MedplumClient;
   /** Modules that are other than Node's own. */
   readonly modules: Readonly<Record<string, unknown>>;
@@ -20,7 +27,7 @@ export interface BotHost {
   readonly death: Promise<void>;
 }
 
-const nodeFetch = createRequire(import.meta.url)('node-fetch') as typeof fetch;
+const nodeFetch = createRequire(import.meta.url)('node-fetch') as Fetch;
 
 /** A body that nobody reads does not hold the clock for longer, in real milliseconds. */
 const UNREAD_MS = 50;
@@ -41,7 +48,7 @@ export function hostOf(clock: SandboxClock, death: Death | undefined): BotHost {
     // What is left of the run waits for ever, and is forgotten.
     return new Promise<never>(() => undefined);
   };
-  const mortal: typeof fetch = async (url, options) => {
+  const mortal: Fetch = async (url, options) => {
     requests++;
     const isLast = death !== undefined && requests > death.after;
     if (isDead || (isLast && !death.isSent)) {
@@ -67,14 +74,12 @@ class HastyClient extends MedplumClient {
 }
 
 /** Holds the clock from the request to the end of its answer. */
-function holding(lapse: NonNullable<SandboxClock['lapse']>): typeof fetch {
+function holding(lapse: NonNullable<SandboxClock['lapse']>): Fetch {
   return async (url, options) => {
     const done = lapse.busy();
     try {
       const response = await nodeFetch(url, options);
-      // node-fetch gives Node's own stream.
-      const body = response.body as unknown as NodeJS.ReadableStream;
-      body.once('end', done).once('error', done).once('close', done);
+      response.body.once('end', done).once('error', done).once('close', done);
       setTimeout(done, UNREAD_MS).unref();
       return response;
     } catch (error) {

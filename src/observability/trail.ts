@@ -14,7 +14,8 @@ export interface TrailEntity {
   /** Absent where the record never had one. */
   readonly token?: string;
   readonly tokenSystem?: string;
-  readonly action: Action;
+  /** `withdrawing` is told before a copy is removed, `withdraw` when it is gone. */
+  readonly action: Action | 'withdrawing';
   readonly reason?: string;
   /** The deciding Consent, `Consent/id/_history/version`. */
   readonly consent?: string;
@@ -116,7 +117,7 @@ function kindOf(entities: readonly TrailEntity[]): { action: NonNullable<AuditEv
   if (entities.some(({ action }) => action === 'put')) {
     return { action: 'U', interaction: 'update' };
   }
-  return entities.some(({ action }) => action === 'withdraw')
+  return entities.some(({ action }) => action === 'withdraw' || action === 'withdrawing')
     ? { action: 'D', interaction: 'delete' }
     : { action: 'E', interaction: 'operation' };
 }

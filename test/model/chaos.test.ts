@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { live } from './chaos/live.ts';
 import { history } from './chaos/step.ts';
 
-const RUNS = Number(process.env['CHAOS_RUNS'] ?? 60);
+const RUNS = Number(process.env['CHAOS_RUNS'] ?? 100);
 
 test(
   'whatever happens, the replica converges, nothing identified leaves, and every effect is in the trail',
@@ -13,10 +13,7 @@ test(
       numRuns: RUNS,
       seed: Number(process.env['CHAOS_SEED'] ?? 1),
     });
-    expect(
-      result.failed,
-      `${String(result.errorInstance)}\n${fc.defaultReportMessage(result) ?? ''}`
-    ).toBe(false);
+    expect(result.failed, `${String(result.errorInstance)}\n${fc.defaultReportMessage(result) ?? ''}`).toBe(false);
   },
   RUNS * 20_000
 );

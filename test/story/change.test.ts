@@ -44,7 +44,7 @@ describe('with consent', () => {
     expect(await held(world)).toEqual(await expected(world));
   });
 
-  test('a change costs four requests: gather, apply, confirm, audit', async () => {
+  test('a change costs four requests: gather, audit, apply, confirm', async () => {
     const { patient, pulse } = await admit(world);
     await consent(world, patient);
     await world.settle();
@@ -58,8 +58,8 @@ describe('with consent', () => {
     expect(world.sent().map(({ method, interaction }) => `${method} ${interaction}`)).toEqual(['PUT update']);
     expect(world.asked().map(({ method, interaction }) => `${method} ${interaction}`)).toEqual([
       'POST batch',
-      'POST batch',
       'POST create',
+      'POST batch',
     ]);
     expect((await all<Observation>(world.sandbox, 'Observation', 'replica'))[0]?.valueQuantity?.value).toBe(99);
   });
@@ -293,8 +293,22 @@ describe('when things change meanwhile', () => {
     await repo.updateResource<Observation>({ ...pulse, status: 'amended' });
     await world.settle();
     expect((await copies(world))['Observation']).toBe(0);
-    const event = (await world.trail()).at(-1);
-    expect(event?.outcomeDesc).toBe('put:1 withdraw:1');
+    const trail = await world.trail();
+    expect(trail.slice(-3).map(({ outcomeDesc }) => outcomeDesc)).toEqual(['put:1', 'withdrawing:1', 'withdraw:1']);
+  });
+
+  test('a run that dies after its effect leaves the effect in the trail', async () => {
+    const { patient, pulse } = await admit(world);
+    await consent(world, patient);
+    await world.settle();
+    const before = (await world.trail()).length;
+    // Gather, audit, then the write: its answer never comes.
+    world.sandbox.source.faults.killNext({ after: 2, isSent: true }, 'sync-change');
+    world.sent();
+    await world.sandbox.source.repo.updateResource<Observation>({ ...pulse, status: 'amended' });
+    await world.settle();
+    expect(world.sent().map(({ method, status }) => `${method} ${status}`)).toEqual(['PUT 200']);
+    expect((await world.trail()).slice(before).map(({ outcomeDesc }) => outcomeDesc)).toEqual(['put:1']);
   });
 
   test('twenty versions at once end with the last one', async () => {

@@ -5,7 +5,7 @@ import type { FaultCode } from '../../observability/fault.ts';
 import type { Deps } from '../deps.ts';
 import type { Keyring } from '../keyring.ts';
 import { entityOf } from './done.ts';
-import type { Done } from './done.ts';
+import type { Told } from './done.ts';
 
 /** The frame of one trail event. */
 export interface Frame {
@@ -19,14 +19,14 @@ export interface Frame {
 }
 
 /**
- * Records what was done.
+ * Records what was done, or is about to be.
  *
  * @param deps - The run.
  * @param frame - Whose record, since when.
- * @param done - What was done.
+ * @param told - What was done, or is about to be.
  * @throws Fault `source-*` when the event cannot be stored: what is not audited is not done.
  */
-export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Promise<void> {
+export async function audit(deps: Deps, frame: Frame, told: readonly Told[]): Promise<void> {
   const { config, source, clock, bot, correlationId } = deps;
   // Keys that are in no link name nothing that anybody could look for.
   const { keys, isProvisional } = frame.keyring;
@@ -43,7 +43,7 @@ export async function audit(deps: Deps, frame: Frame, done: readonly Done[]): Pr
       ...(frame.fault && { fault: frame.fault }),
       ...(frame.type && { type: frame.type }),
       ...(frame.details && { details: frame.details }),
-      entities: done.map((one) => entityOf(one, isProvisional)),
+      entities: told.map((one) => entityOf(one, isProvisional)),
     },
     config.systems
   );

@@ -1,5 +1,5 @@
 /**
- * One changed record, start to finish: gather → plan → apply → confirm → audit, four requests when nothing interferes. What cannot be
+ * One changed record, start to finish: gather → plan → audit → apply → confirm, four requests when nothing interferes. What cannot be
  * delivered becomes a job.
  */
 import { patientIdOf } from '../../config/policy.ts';
@@ -15,8 +15,8 @@ import type { Keyring } from '../keyring.ts';
 import { apply } from './apply.io.ts';
 import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
-import { doneOf } from './done.ts';
-import type { Done } from './done.ts';
+import { begun, doneOf } from './done.ts';
+import type { Done, Told } from './done.ts';
 import { planAll } from './establish.io.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
@@ -82,8 +82,9 @@ async function copyChange(
   const { config, clock } = deps;
   const startedAt = clock.now();
   const done: Done[] = [];
+  const untold = (): Done[] => done.filter(({ action }) => action !== 'put');
   const fail = async (keyring: Keyring, fault: FaultCode, round: number, error: unknown): Promise<never> => {
-    await audit(deps, { patientId, keyring, startedAt, attempt: round, fault }, done);
+    await audit(deps, { patientId, keyring, startedAt, attempt: round, fault }, untold());
     throw error;
   };
   const gatherAfter = async (pauseMs: number): Promise<Facts> => {
@@ -105,19 +106,28 @@ async function copyChange(
     const state = facts;
     const { keyring, rules, plans } = await planAll(deps, state, (one) => leftToConsent(one, state, clock.now()));
     const [planned] = plans as readonly [Plan];
+    const announce = async (told: readonly Told[]): Promise<void> =>
+      audit(deps, { patientId, keyring, startedAt, attempt: round }, told);
+    if (hasEffect(planned)) {
+      await announce([begun(doneOf(deps, planned))]);
+    }
+    let after = facts;
     try {
       await keepOriginals(deps, facts, [planned]);
       await apply(deps, planned, (parents) => sealParents(state, parents, rules));
+      // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
+      done.push(doneOf(deps, planned));
+      done.push(...(await removeFormer(deps, keyring.former, replacedBy([current], [planned]), announce)));
+      after = hasEffect(planned) ? await gather(deps, patientId, [current]) : facts;
     } catch (error) {
       const code = faultCodeOf(error) ?? 'replica-rejected';
       done.push({ ...doneOf(deps, planned), action: 'fail', reason: code });
       return fail(keyring, code, round, error);
     }
-    // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
-    done.push(doneOf(deps, planned), ...(await removeFormer(deps, keyring.former, replacedBy([current], [planned]))));
-    const after = hasEffect(planned) ? await gather(deps, patientId, [current]) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, [planned])) {
-      await audit(deps, { patientId, keyring, startedAt, attempt: round }, done);
+      if (untold().length > 0) {
+        await announce(untold());
+      }
       report(deps, keyring, planned, round);
       onCopied();
       return add(tallyOf(done), await follow(deps, { ...facts, earlier: first.earlier }, current, rules));

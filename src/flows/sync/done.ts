@@ -13,6 +13,9 @@ export interface Done {
   readonly erasure?: 'expunged' | 'deleted';
 }
 
+/** What the trail is told: also of a removal that has only begun. */
+export type Told = Omit<Done, 'action'> & Pick<TrailEntity, 'action'>;
+
 /**
  * @param hands - Whether there is an eraser.
  * @param plan - A plan that was carried out.
@@ -31,11 +34,34 @@ export function doneOf(hands: { readonly eraser: unknown }, plan: Plan): Done {
 }
 
 /**
+ * What the trail is told before a copy is written or removed, so that no effect is missing from it, whatever dies in between. That
+ * a copy was sent is true from then on, as far as anybody can know; that one is gone is not, and is told again when it has been seen.
+ *
+ * @param done - What is about to be done.
+ * @returns The same; a removal as one that has only begun.
+ */
+export function begun(done: Done): Told {
+  if (done.action !== 'withdraw') {
+    return done;
+  }
+  const { reason: _reason, erasure: _erasure, ...rest } = done;
+  return { ...rest, action: 'withdrawing' };
+}
+
+/**
+ * @param done - What was done.
+ * @returns True for what `begun` does not tell for good.
+ */
+export function isToldAfterwards({ action }: Done): boolean {
+  return action === 'withdraw' || action === 'fail';
+}
+
+/**
  * @param done - What was done.
  * @param isNameless - Whether its token counts for nothing.
  * @returns Its entity in an AuditEvent: codes and references only.
  */
-export function entityOf({ action, target, reason, decision, erasure }: Done, isNameless = false): TrailEntity {
+export function entityOf({ action, target, reason, decision, erasure }: Told, isNameless = false): TrailEntity {
   const { reference, token, tokenSystem } = target;
   const consent = decision?.consent;
   return {

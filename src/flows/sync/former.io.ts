@@ -5,7 +5,8 @@ import { faultOf } from '../../observability/fault.ts';
 import type { Change, Copy } from '../../ports.ts';
 import type { PatientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
-import type { Done } from './done.ts';
+import { begun } from './done.ts';
+import type { Done, Told } from './done.ts';
 import type { Hint } from './facts.ts';
 import type { Plan, Target } from './plan.ts';
 import { targetOf } from './plan.ts';
@@ -25,42 +26,54 @@ export function replacedBy(hints: readonly Hint[], plans: readonly Plan[]): Hint
   });
 }
 
+/** Tells the trail what is about to be done. */
+export type Announce = (told: readonly Told[]) => Promise<void>;
+
 /**
  * Removes what is on the replica of some records under former keys.
  *
  * @param deps - The run.
  * @param former - The former keys; without them there is nothing to do.
  * @param hints - At most a page of records.
+ * @param announce - Tells the trail before anything is removed.
  * @returns What was removed.
  * @throws Fault `replica-*` when it could not be done.
  */
 export async function removeFormer(
   deps: Deps,
   former: PatientKeys | undefined,
-  hints: readonly Hint[]
+  hints: readonly Hint[],
+  announce: Announce
 ): Promise<Done[]> {
   if (!former || hints.length === 0) {
     return [];
   }
   const targets = hints.map((hint) => targetOf(hint, { config: deps.config, keys: former }));
-  return removeCopies(deps, await deps.replica.find(searchesOf(targets)), 'rekeyed', targets);
+  const copies = await deps.replica.find(searchesOf(targets));
+  return removeCopies(deps, { copies, reason: 'rekeyed', targets }, announce);
+}
+
+/** Copies to remove, and why. */
+export interface Leaving {
+  readonly copies: readonly Copy[];
+  readonly reason: string;
+  /** What is known of their records. */
+  readonly targets?: readonly Target[];
 }
 
 /**
  * Removes copies, children first.
  *
  * @param deps - The run.
- * @param copies - At most a page of copies.
- * @param reason - Why.
- * @param targets - What is known of their records.
+ * @param leaving - At most a page of copies, and why they go.
+ * @param announce - Tells the trail before anything is removed.
  * @returns What was removed.
  * @throws Fault `replica-*` when it could not be done.
  */
 export async function removeCopies(
   deps: Deps,
-  copies: readonly Copy[],
-  reason: string,
-  targets: readonly Target[] = []
+  { copies, reason, targets = [] }: Leaving,
+  announce: Announce
 ): Promise<Done[]> {
   const { replica, eraser, config } = deps;
   if (copies.length === 0) {
@@ -78,6 +91,7 @@ export async function removeCopies(
       tokenSystem: resourceType === 'Patient' ? patientToken : resourceToken,
     },
   }));
+  await announce(done.map(begun));
   if (eraser) {
     await eraser.erase(done.map(({ target }) => target));
     return done;

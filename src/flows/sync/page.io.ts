@@ -12,7 +12,8 @@ import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
 import { compare, inIdOrder, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
-import type { Done } from './done.ts';
+import { begun, isToldAfterwards } from './done.ts';
+import type { Done, Told } from './done.ts';
 import { planAll } from './establish.io.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Hint } from './facts.ts';
@@ -61,12 +62,16 @@ export async function syncPage(
     const copies = await replica.find(searchesOf(targetsOf(plans)));
     const steps = compare(deps, plans, copies);
     const hasKept = await keepOriginals(deps, facts, plans);
+    const tell = async (some: readonly Told[]): Promise<void> => {
+      if (some.length > 0) {
+        await audit(deps, { patientId, keyring, startedAt, attempt: round }, some);
+      }
+    };
+    await tell(steps.flatMap((step) => (step.done.action === 'unchanged' ? [] : [begun(step.done)])));
     const written = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
-    const done = [...written, ...(await removeFormer(deps, keyring.former, unlessFailed(facts.hints, plans, written)))];
-    const told = done.filter(({ action }) => action !== 'unchanged');
-    if (told.length > 0) {
-      await audit(deps, { patientId, keyring, startedAt, attempt: round }, told);
-    }
+    const replaced = unlessFailed(facts.hints, plans, written);
+    const done = [...written, ...(await removeFormer(deps, keyring.former, replaced, tell))];
+    await tell(done.filter(isToldAfterwards));
     await report(deps, patientId, done, options.onRefused);
     total = add(total, tallyOf(done));
     encountersThatTurned(steps).forEach((id) => turned.add(id));

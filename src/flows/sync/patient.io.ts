@@ -17,6 +17,7 @@ import { hintOf } from './facts.ts';
 import { recheckOrder } from './orders.ts';
 import type { Facts, Hint } from './facts.ts';
 import { childrenFirst, removeCopies } from './former.io.ts';
+import type { Leaving } from './former.io.ts';
 import { gather } from './gather.io.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { plan, targetOf } from './plan.ts';
@@ -156,18 +157,14 @@ async function formerCopies(deps: Deps, { former, formerTokens }: Keyring, seen:
   return childrenFirst([...unique.values()]);
 }
 
-/** Copies to remove, and why. */
-interface Leaving {
-  readonly copies: readonly Copy[];
-  readonly reason: string;
-}
-
 async function removeAll(deps: Deps, patientId: string, keyring: Keyring, { copies, reason }: Leaving): Promise<Tally> {
   let total = NOTHING;
   for (let from = 0; from < copies.length; from += PAGE_SIZE) {
     const startedAt = deps.clock.now();
-    const done = await removeCopies(deps, copies.slice(from, from + PAGE_SIZE), reason);
-    await audit(deps, { patientId, keyring, startedAt, attempt: 1 }, done);
+    const frame = { patientId, keyring, startedAt, attempt: 1 };
+    const some = { copies: copies.slice(from, from + PAGE_SIZE), reason };
+    const done = await removeCopies(deps, some, async (told) => audit(deps, frame, told));
+    await audit(deps, frame, done);
     total = add(total, tallyOf(done));
   }
   return total;

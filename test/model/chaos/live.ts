@@ -51,7 +51,6 @@ export async function live(steps: readonly Step[]): Promise<void> {
     await clock.advance(60_000);
 
     const swept = (await world.sweep()) as { status: number; body: { failed?: number; isComplete?: boolean } };
-    if (process.env['DBG']) console.log(source.botRuns.map((r) => `${r.bot.name} ${r.trigger} ${r.success} ${r.output.slice(0, 400)}`).join('\n'));
     must(
       swept.status === 200 && swept.body.failed === 0 && swept.body.isComplete === true,
       `the sweep after all faults: ${JSON.stringify(swept)}`
@@ -62,7 +61,7 @@ export async function live(steps: readonly Step[]): Promise<void> {
       `the replica is not what source and Consents make of it: ${difference(is, should)}`
     );
     noSecret(passed, await secretsOf(world), world);
-    if (!process.env['NOAUDIT']) await everyEffectAudited(world, passed);
+    await everyEffectAudited(world, passed);
   } finally {
     await Promise.all([toReplica.close(), toSource.close()]);
     await world.close();
@@ -123,14 +122,14 @@ async function everyEffectAudited(world: World, passed: readonly Passed[]): Prom
   }
 }
 
-/** The trail of an attempt is written before it or after it. */
-const SLACK_MS = 2000;
+/** An effect is told before it comes, and comes in the same run. */
+const RUN_MS = 300_000;
 
 function tellingOf({ period, entity = [] }: AuditEvent): { tokens: ReadonlySet<string>; from: number; until: number } {
   return {
     tokens: new Set(entity.flatMap(({ what }) => what?.identifier?.value ?? [])),
-    from: Date.parse(period?.start ?? '') - SLACK_MS,
-    until: Date.parse(period?.end ?? '') + SLACK_MS,
+    from: Date.parse(period?.start ?? ''),
+    until: Date.parse(period?.end ?? '') + RUN_MS,
   };
 }
 
@@ -161,7 +160,9 @@ async function tokensOf(world: World, { method, url, body, status = 0 }: Passed)
 
 async function tokenOfId({ sandbox }: World, url: string): Promise<string | undefined> {
   const [type = '', id = ''] = url.split('/');
-  const { entry = [] } = await sandbox.replica.repo.readHistory(type, id).catch((): Bundle => ({ resourceType: 'Bundle', type: 'history' }));
+  const { entry = [] } = await sandbox.replica.repo
+    .readHistory(type, id)
+    .catch((): Bundle => ({ resourceType: 'Bundle', type: 'history' }));
   const [version] = entry.flatMap(({ resource }) => resource ?? []);
   return (version as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]?.value;
 }

@@ -91,7 +91,10 @@ export async function play(ward: Ward, one: Step): Promise<void> {
       if (at && at !== into) {
         const { link: _old, ...rest } = at.patient;
         const other = { reference: `Patient/${into?.patient.id}` };
-        at.patient = await repo.updateResource<Patient>({ ...rest, ...(into && { link: [{ other, type: 'replaced-by' }] }) });
+        at.patient = await repo.updateResource<Patient>({
+          ...rest,
+          ...(into && { link: [{ other, type: 'replaced-by' }] }),
+        });
       }
       return;
     }

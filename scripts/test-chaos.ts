@@ -1,0 +1,76 @@
+/** `npm run test:chaos`: ten thousand random histories under random faults, over all cores. */
+import { fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { News, Share } from '../test/model/chaos/worker.ts';
+
+/** Histories between two looks at whether anything has failed: a worker that finds a failure stops, and is replaced for the next share. */
+const SHARE = 50;
+const WORKER = new URL('../test/model/chaos/worker.ts', import.meta.url);
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    path: { type: 'string' },
+    workers: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const [runs, seed, workers] = [values.runs, values.seed, values.workers].map(Number) as [number, number, number];
+if (![runs, seed, workers].every(Number.isSafeInteger) || runs < 1 || workers < 1) {
+  console.error('Usage: npm run test:chaos -- [--runs 10000] [--seed N] [--path P] [--workers N]');
+  process.exit(2);
+}
+
+/** Each share has a seed of its own, so that a failure is found again without what came before it. */
+const shares: Share[] =
+  values.path !== undefined
+    ? [{ seed, runs: 1, path: values.path }]
+    : Array.from({ length: Math.ceil(runs / SHARE) }, (_, index) => ({
+        seed: seed + index,
+        runs: Math.min(SHARE, runs - index * SHARE),
+      }));
+const startedAt = performance.now();
+let lived = 0;
+let broken = 0;
+
+function show(): void {
+  const seconds = (performance.now() - startedAt) / 1000;
+  console.log(
+    `${lived} of ${runs} histories, ${broken} broken, ${(lived / seconds).toFixed(1)} a second, seed ${seed}`
+  );
+}
+
+async function worker(): Promise<void> {
+  for (let share = shares.shift(); share; share = shares.shift()) {
+    await run(share);
+  }
+}
+
+function run(share: Share): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = fork(WORKER, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    let isDone = false;
+    child.on('message', (news: News) => {
+      switch (news.kind) {
+        case 'lived':
+          lived++;
+          return lived % 100 === 0 ? show() : undefined;
+        case 'broken':
+          broken++;
+          console.log(`\nBROKEN: ${news.why}\n  ${news.steps}`);
+          console.log(`  again: npm run test:chaos -- --seed ${news.seed} --path ${news.path}\n`);
+          return;
+        case 'done':
+          isDone = true;
+      }
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => (isDone ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+    child.send(share);
+  });
+}
+
+await Promise.all(Array.from({ length: Math.min(workers, shares.length) }, worker));
+show();
+process.exitCode = broken > 0 ? 1 : 0;
