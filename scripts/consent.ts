@@ -5,12 +5,13 @@ import { decide } from './consent/decide.ts';
 import { grant } from './consent/grant.ts';
 import { lint } from './consent/lint.ts';
 import { proof } from './consent/proof.ts';
+import { questionnaire } from './consent/questionnaire.ts';
 import { revoke } from './consent/revoke.ts';
 import { show } from './consent/show.ts';
 import { OPTIONS, USAGE } from './consent/usage.ts';
 import type { Command } from './consent/usage.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { decide, lint, grant, revoke, show, proof };
+const COMMANDS: Readonly<Record<string, Command>> = { decide, lint, grant, revoke, show, proof, questionnaire };
 
 async function consent(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArgs(args, OPTIONS, USAGE);

@@ -46,6 +46,7 @@ export const USAGE = `npm run consent -- <command>
   show PATIENT             the Consents of a patient, and what they permit, class by class
   proof TOKEN [--page FILE]
                            for an auditor: what was shared under which Consent and what was erased, as JSON or as a page
+  questionnaire            puts our form (forms/consent-to-share.json) into the source; the bot consent-form turns answers into Consents
 
 PATIENT is Patient/<id>, an id, or an identifier (system|value, or a value that only one patient has). All but decide and lint --file
 read MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and MEDPLUM_CLIENT_SECRET of the source; nothing is ever sent to the replica.`;

@@ -10,5 +10,7 @@ import { command } from './wire.ts';
  * @returns What the action answers.
  */
 export async function handler(medplum: MedplumClient, event: BotEvent): Promise<unknown> {
-  return command('admin', medplum, event, async (deps, input) => administer(ACTIONS, deps, input));
+  return command('admin', medplum, event, async (deps, trigger) =>
+    administer(ACTIONS, deps, trigger.kind === 'request' ? trigger.input : undefined)
+  );
 }

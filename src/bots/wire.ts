@@ -30,7 +30,15 @@ import { triggerOf } from './trigger.ts';
 import type { Trigger } from './trigger.ts';
 
 export type BotName =
-  'sync-change' | 'consent-changed' | 'sweep' | 'health' | 'reveal' | 'admin' | 'mirror-audit' | 'retry-jobs';
+  | 'sync-change'
+  | 'consent-changed'
+  | 'sweep'
+  | 'health'
+  | 'reveal'
+  | 'admin'
+  | 'consent-form'
+  | 'mirror-audit'
+  | 'retry-jobs';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;
@@ -216,12 +224,12 @@ export async function attend<T>(
 }
 
 /**
- * Runs a flow that does what an ADMIN asks, also while sync is off: it has no way to the replica, but to the other bots.
+ * Runs a flow that changes what is consented and asked for, also while sync is off: it has no way to the replica, but to the other bots.
  *
  * @param name - The bot, as in `bots.config.json`.
  * @param medplum - The client that the platform gives.
- * @param event - An `$execute` call.
- * @param work - The flow; it gets what the caller sent.
+ * @param event - An `$execute` call, or an event.
+ * @param work - The flow; it gets what started it.
  * @returns What the flow returns; bot and version when asked for them.
  * @throws A plain OperationOutcome without PHI.
  */
@@ -229,7 +237,7 @@ export async function command<T>(
   name: BotName,
   medplum: MedplumClient,
   event: BotEvent,
-  work: (deps: Asked, input: unknown) => Promise<T>
+  work: (deps: Asked, trigger: Trigger) => Promise<T>
 ): Promise<T | Version> {
   return guarded(name, event, async (log, correlationId) => {
     const loaded = load(event.secrets ?? {});
@@ -237,7 +245,6 @@ export async function command<T>(
       throw new Fault('settings-invalid', loaded.problems);
     }
     const { config } = loaded;
-    const trigger = triggerOf(event.input);
     const deps: Asked = {
       config,
       source: sourceOf(medplum, config),
@@ -249,7 +256,7 @@ export async function command<T>(
       requester: event.requester?.reference,
       deadlineAt: systemClock.now() + timeoutMsOf(name) - MARGIN_MS,
     };
-    return work(deps, trigger.kind === 'request' ? trigger.input : undefined);
+    return work(deps, triggerOf(event.input));
   });
 }
 

@@ -110,8 +110,8 @@ export function touchedBy(bot: string, replicated: readonly string[]): Touched {
     }
     const text = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) ? node.text : undefined;
     const head = /^([A-Z][A-Za-z]+)[/?]/.exec(text ?? '')?.[1];
-    // Those ask the replica, or name the bot itself.
-    const isElsewhere = /src\/(remote\/|bots\/wire)/.test(node.getSourceFile().fileName);
+    // Those ask the replica, name the bot itself, or write down whom an event is about.
+    const isElsewhere = /src\/(remote\/|observability\/|bots\/wire)/.test(node.getSourceFile().fileName);
     if (head && !isElsewhere) {
       heads.add(head);
     }
