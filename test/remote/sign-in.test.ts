@@ -1,6 +1,6 @@
 /** Every way of signing in, against a server that refuses what is not to the letter. */
 import type { Basic } from '@medplum/fhirtypes';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
@@ -205,7 +205,14 @@ describe('a refresh token that rotates', () => {
     readonly place: ReturnType<typeof shelf>;
     readonly run: () => Promise<Requests>;
   }> {
-    server = await startAuthServer([{ id: 'client', method: 'none', grants: ['refresh_token'] }], { rotate: true });
+    server = await startAuthServer([{ id: 'client', method: 'none', grants: ['refresh_token'] }], {
+      rotate: true,
+      // Long enough for another run to look while this one waits for its answer.
+      mint: async () => {
+        await systemClock.sleep(100);
+        return randomBytes(24).toString('base64url');
+      },
+    });
     const first = server.startFamily('client');
     const config = configOf({ REPLICA_AUTH: 'refresh-token', REPLICA_REFRESH_TOKEN: first }, server.origin);
     const place = shelf();
