@@ -14,6 +14,7 @@ import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
 import { ADMIN } from './server/contract/admin.ts';
 import { REVEAL } from './server/contract/reveal.ts';
+import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { SWEEP } from './server/contract/sweep.ts';
 import { SYNC_CHANGE } from './server/contract/sync-change.ts';
 import { TRAIL } from './server/contract/trail.ts';
@@ -143,7 +144,16 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
   if (!values.only || values.only === 'story') {
     await tellStory(ground);
   }
-  const checks = [...SYNC_CHANGE, ...CONSENT_CHANGED, ...SWEEP, ...TRAIL, ...REVEAL, ...ADMIN, ...HEALTH];
+  const checks = [
+    ...SYNC_CHANGE,
+    ...CONSENT_CHANGED,
+    ...SWEEP,
+    ...RETRY_JOBS,
+    ...TRAIL,
+    ...REVEAL,
+    ...ADMIN,
+    ...HEALTH,
+  ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
     await test(check.bot, check.promise, () => check.prove(ground));
   }

@@ -2,10 +2,12 @@
 import { join } from '../flows/admin/help.ts';
 import { CONSENT_ACTIONS } from '../flows/consent/actions.io.ts';
 import { PROOF_ACTIONS } from '../flows/proof/actions.io.ts';
+import { QUEUE_ACTIONS } from '../flows/queue/actions.io.ts';
 
 /** All actions; an area joins by its table. */
 export const ACTIONS = join(
   CONSENT_ACTIONS,
-  PROOF_ACTIONS
+  PROOF_ACTIONS,
+  QUEUE_ACTIONS
   // One line for each area.
 );

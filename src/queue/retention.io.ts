@@ -20,22 +20,22 @@ export type Removed = Readonly<Record<Ended, number>>;
  *
  * @param deps - Source, clock, settings.
  * @param stopAt - Begins nothing after this instant, in milliseconds since the epoch.
- * @param tell - Is told of failed jobs before they go: nobody has acted on them.
+ * @param tell - Is told of failed jobs before they go: nobody has acted on them. Without it they stay.
  * @returns How many went.
  * @throws Fault `source-*`.
  */
 export async function clean(
   deps: QueueDeps,
   stopAt: number,
-  tell: (failed: readonly Task[]) => Promise<void>
+  tell?: (failed: readonly Task[]) => Promise<void>
 ): Promise<Removed> {
   const removed = { completed: 0, cancelled: 0, failed: 0 };
   for (const status of Object.keys(KEPT_DAYS) as Ended[]) {
-    while (deps.clock.now() < stopAt) {
+    while (deps.clock.now() < stopAt && (status !== 'failed' || tell)) {
       const jobs = await ended(deps, status);
       const gone = await retire(deps, jobs);
       if (status === 'failed' && gone.length > 0) {
-        await tell(gone);
+        await tell?.(gone);
       }
       if (gone.length > 0) {
         await deps.source.dismiss(gone);

@@ -27,7 +27,8 @@ export async function stats({ source, clock, config }: QueueDeps): Promise<Stats
   const now = instant(clock.now());
   const conditions = [
     `status=requested&period=le${now}`,
-    `status=requested&period=gt${now}`,
+    // What is not due is delayed: a period without an end is `gt` everything in some servers, and its start in others.
+    'status=requested',
     'status=in-progress',
     'status=completed',
     'status=failed',
@@ -46,15 +47,13 @@ export async function stats({ source, clock, config }: QueueDeps): Promise<Stats
   });
   const basic = control?.entry?.[0]?.resource;
   const isPaused = controlOf(systems, basic?.resourceType === 'Basic' ? basic : undefined).pausedAt !== undefined;
-  const [ready = 0, delayed = 0, active = 0, completed = 0, failed = 0, held = 0] = counts.map(
-    ({ total }) => total ?? 0
-  );
+  const [ready = 0, open = 0, active = 0, completed = 0, failed = 0, held = 0] = counts.map(({ total }) => total ?? 0);
   return {
     waiting: isPaused ? 0 : ready,
     active,
     completed,
     failed,
-    delayed,
+    delayed: Math.max(0, open - ready),
     paused: held + (isPaused ? ready : 0),
   };
 }

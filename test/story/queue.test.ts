@@ -1,6 +1,6 @@
 /** What cannot be delivered becomes a job, and every job is done in the end. */
 import type { WithId } from '@medplum/core';
-import type { Basic, Consent, Observation, Task } from '@medplum/fhirtypes';
+import type { Basic, Consent, Observation, Project, Task } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { controlOf } from '../../src/queue/control.ts';
@@ -231,3 +231,75 @@ test('nothing of a patient stands in a job', async () => {
   const text = JSON.stringify(await all<Task>(world.sandbox, 'Task', 'source'));
   expect(text).not.toMatch(/Doe|Janeway|MRN|Heart rate|8867-4|1971/);
 });
+
+describe('an ADMIN', () => {
+  const ask = async (action: string, parameters: object = {}): Promise<{ status: number; body: unknown }> => {
+    const { source } = world.sandbox;
+    const answer = await fetch(
+      `${source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systems.bot}|admin`)}`,
+      {
+        method: 'POST',
+        headers: { authorization: await adminHeader(world), 'content-type': 'application/json' },
+        body: JSON.stringify({ action, ...parameters }),
+      }
+    );
+    return { status: answer.status, body: await answer.json() };
+  };
+
+  test('sees counts and dead letters, retries and discards', async () => {
+    const { pulse } = await copied();
+    const refuse = { where: ({ bytes }: { bytes: Buffer }) => bytes.includes('"value":13') };
+    world.sandbox.replica.faults.failNext(refuse, { status: 422, times: 1000 });
+    await correct(pulse, 13);
+    const counts = { waiting: 0, active: 0, completed: 0, failed: 1, delayed: 0, paused: 0 };
+    expect(await ask('queue/stats')).toMatchObject({
+      status: 200,
+      body: { success: true, stats: counts, held: false },
+    });
+    const { body } = await ask('queue/failed', { limit: 5 });
+    expect(body).toMatchObject({
+      success: true,
+      count: 1,
+      jobs: [
+        {
+          name: 'observation-sync',
+          data: { focus: `Observation/${pulse.id}` },
+          failedReason: 'replica-rejected',
+          attemptsMade: 1,
+        },
+      ],
+    });
+    expect(await ask('queue/retry', { dryRun: true })).toMatchObject({ body: { matched: 1, changed: 0 } });
+    expect(await ask('queue/retry', { reason: 'contention' })).toMatchObject({ body: { matched: 0, changed: 0 } });
+    expect(await ask('queue/retry', { type: 'observation-sync' })).toMatchObject({ body: { matched: 1, changed: 1 } });
+    expect(await ask('queue/stats')).toMatchObject({ body: { stats: { ...counts, failed: 0, waiting: 1 } } });
+    expect(await world.retryJobs()).toMatchObject({ body: { jobs: { refused: 1 } } });
+    expect(await ask('queue/discard', { because: 'not-needed' })).toMatchObject({ body: { changed: 1 } });
+    expect(await jobs()).toMatchObject([{ status: 'cancelled', reason: 'not-needed' }]);
+    expect(await ask('queue/clean')).toMatchObject({ body: { removed: { cancelled: 0 } } });
+    await world.sandbox.clock.advance(31 * 24 * HOUR);
+    expect(await ask('queue/clean')).toMatchObject({ body: { removed: { cancelled: 1 } } });
+    expect(await jobs()).toEqual([]);
+  });
+
+  test('pauses: nothing is sent and nothing is lost; resumes: all is delivered', async () => {
+    const { pulse } = await copied();
+    expect(await ask('queue/pause')).toMatchObject({ body: { success: true, held: 'paused' } });
+    await correct(pulse, 99);
+    expect(await world.retryJobs()).toMatchObject({ body: { held: 'paused' } });
+    expect(await world.sweep()).toMatchObject({ body: { held: 'paused', isComplete: false } });
+    expect(world.sent()).toEqual([]);
+    expect(await ask('queue/stats')).toMatchObject({ body: { stats: { waiting: 0, paused: 1 }, held: 'paused' } });
+    expect(await ask('queue/resume')).toMatchObject({ body: { held: false } });
+    expect(await world.retryJobs()).toMatchObject({ body: { jobs: { done: 1 } } });
+    expect(await held(world)).toEqual(await expected(world));
+  });
+});
+
+async function adminHeader({ sandbox: { source } }: World): Promise<string> {
+  const operator = await source.createClient('operator', { admin: true });
+  const project = await source.repo.readResource<Project>('Project', source.projectId);
+  const secrets = (project.secret ?? []).map(({ name, valueString = '' }) => [name, valueString] as const);
+  await source.setSecrets({ ...Object.fromEntries(secrets), ADMIN_CLIENTS: `ClientApplication/${operator.id}` });
+  return `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
+}
