@@ -73,6 +73,7 @@ async function replicate(options: DemoOptions, prepared: Prepared, output: Outpu
   try {
     const installed = await installBundle(sandbox, {
       isCronOff: true,
+      profile: options.profile,
       ...(options.settings && { settings: options.settings }),
     });
     options.onReady?.(sandbox);

@@ -1,12 +1,22 @@
 /** The Project secrets of the source: written from the environment or standard input, checked, rotated; never shown. */
+import type { Basic } from '@medplum/fhirtypes';
 import { text } from 'node:stream/consumers';
+import { PROFILE } from '../src/config/policy.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import type { Setting } from '../src/config/settings.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
 import { gather, gatherProject } from './deploy/gather.ts';
 import type { ProjectFacts } from './deploy/gather.ts';
-import { mergeSecrets, problemsOfSecrets, rotationOf, secretsOf, valuesOfEnv, valuesOfText } from './deploy/secrets.ts';
+import {
+  leftUnderFormer,
+  mergeSecrets,
+  problemsOfSecrets,
+  rotationOf,
+  secretsOf,
+  valuesOfEnv,
+  valuesOfText,
+} from './deploy/secrets.ts';
 import type { SecretList } from './deploy/secrets.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
 import { writeSecrets } from './deploy/write-secrets.ts';
@@ -45,7 +55,7 @@ async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<st
   if (given.size === 0) {
     throw new Refusal('no setting was given', 'Set variables with the names of the settings (README), or use --stdin.');
   }
-  const isRekeyed = ['PSEUDONYM_KEY', 'PSEUDONYM_KEY_VERSION'].filter((name) => {
+  const isRekeyed = ['PSEUDONYM_KEY', 'PSEUDONYM_KEY_VERSION', 'PSEUDONYM_KEY_PREVIOUS'].filter((name) => {
     const before = secretsOf(project.secrets)[name]?.valueString;
     return before !== undefined && given.has(name) && given.get(name) !== before;
   });
@@ -99,17 +109,31 @@ function check(list: SecretList): number {
 }
 
 async function rotate(server: Server, project: ProjectFacts, name: string, given: string | undefined): Promise<number> {
-  const rotation = rotationOf(project.secrets, name, given);
+  const { values, keptAs } = rotationOf(project.secrets, name, given);
+  const isPseudonymKey = name === 'PSEUDONYM_KEY';
+  if (isPseudonymKey && PROFILE === 'safe-harbor') {
+    throw new Refusal(
+      'no copy hangs on PSEUDONYM_KEY in profile safe-harbor',
+      'Nothing was written: each patient has a random secret there.'
+    );
+  }
   const systems = systemsOf(secretsOf(project.secrets).NAMESPACE?.valueString);
-  const bots = rotation.isPseudonymKey ? (await gather(server, systems, false)).bots : [];
+  const bots = keptAs ? (await gather(server, systems, false)).bots : [];
   const reconciler = bots.find((bot) => bot.name === RECONCILER);
-  if (rotation.isPseudonymKey && !reconciler) {
+  if (isPseudonymKey && !reconciler) {
     throw new Refusal(
       `the bot ${RECONCILER} is not deployed`,
       'Nothing was written: without it, the copies under the old key would stay on the replica. Deploy it first.'
     );
   }
-  const { list, changed, added } = mergeSecrets(project.secrets, rotation.values);
+  const left = keptAs ? leftUnderFormer(name, project.secrets, await controlsOf(server, project, name)) : 0;
+  if (left > 0) {
+    throw new Refusal(
+      `${left} ${isPseudonymKey ? 'patients may still have copies' : 'originals still lie'} under the key before the present one`,
+      `Nothing was written: two keys are readable at once, not three. Run the bot ${RECONCILER} to its end, and again ten minutes later.`
+    );
+  }
+  const { list, changed, added } = mergeSecrets(project.secrets, values);
   const problems = problemsOfSecrets(list);
   if (problems.length > 0) {
     throw new Refusal(problems.join('\n  '), 'Nothing was written.');
@@ -117,13 +141,22 @@ async function rotate(server: Server, project: ProjectFacts, name: string, given
   await writeSecrets(server, project, list);
   show('changed', changed);
   show('added', added);
+  if (keptAs) {
+    console.log(`  the old key stays as ${keptAs}, for reading`);
+  }
   if (reconciler) {
-    console.log(`  the old key stays as ${rotation.keptAs}, for reading`);
     // It answers when its time is up, not when all is done; its checkpoint and its schedule do the rest.
     const answer = await server.execute<unknown>(reconciler.bot.id, { action: 'run' });
-    console.log(`  ${RECONCILER}: ${JSON.stringify(answer)}`);
+    console.log(`  ${RECONCILER} completes it, also when its time is up now: ${JSON.stringify(answer)}`);
   }
   return 0;
+}
+
+/** Where it is written what lies under which key. */
+async function controlsOf(server: Server, project: ProjectFacts, name: string): Promise<Basic[]> {
+  const { control } = systemsOf(secretsOf(project.secrets).NAMESPACE?.valueString);
+  const code = name === 'PSEUDONYM_KEY' ? 'patient-link' : 'payload';
+  return server.search<Basic>(`Basic?code=${encodeURIComponent(`${control}|${code}`)}`);
 }
 
 function show(what: string, names: readonly string[]): void {

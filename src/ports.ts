@@ -147,8 +147,10 @@ export interface Label {
 
 /** Encrypts originals. Whoever has the replica, and whoever has the source's storage without the key, learns nothing from them. */
 export interface Sealer {
-  /** Names the key: what was sealed under another is sealed anew when it is next written. */
+  /** Names the key: what was sealed under another is sealed anew when it is next looked at. */
   readonly kid: string;
+  /** Names the key of the version before, while there is one. */
+  readonly formerKid?: string;
   seal(text: string, label: Label): string;
 }
 

@@ -1,6 +1,7 @@
 /** The command line of the demo → what to do, or what is wrong with it. Pure. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { PROFILES } from '../build/policy-problems.ts';
 
 /** Which Consents the patients get. */
 export type ConsentChoice = 'all' | 'none' | { readonly file: string };
@@ -11,6 +12,8 @@ export interface Request {
   readonly inputs: readonly string[];
   readonly out: string;
   readonly consent: ConsentChoice;
+  /** Instead of the profile of `bots.config.json`. */
+  readonly profile?: string;
   /** Generated patients, when there are no inputs. */
   readonly samples: { readonly seed: number; readonly count: number };
 }
@@ -20,7 +23,7 @@ export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'misuse'; readonly message: string };
 
-export const USAGE = `Usage: npm run demo -- [--input <file or folder>…] --out <folder> [--consent all|none|<file>]
+export const USAGE = `Usage: npm run demo -- [--input <file or folder>…] --out <folder> [--consent all|none|<file>] [--profile NAME]
 
 Copies your own FHIR R4 data from a source to a de-identified replica, both in this process. Nothing leaves this machine.
 
@@ -29,6 +32,7 @@ Copies your own FHIR R4 data from a source to a de-identified replica, both in t
   --out      Where the results go; created if missing. Default: out/demo.
   --consent  all (default): each patient permits everything but genetics; none: no Consents at all;
              a file: a Consent, an array or a Bundle of them, given to each patient unless it names one of them.
+  --profile  ${PROFILES.join(' or ')}. Default: that of bots.config.json.
   --patients How many sample patients, when there is no --input. Default: 3.
   --seed     Which sample patients. Default: 1.
   --help     This text.
@@ -49,6 +53,7 @@ export function readCommand(args: readonly string[]): Command {
         input: { type: 'string', multiple: true },
         out: { type: 'string' },
         consent: { type: 'string' },
+        profile: { type: 'string' },
         patients: { type: 'string' },
         seed: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -67,7 +72,10 @@ export function readCommand(args: readonly string[]): Command {
     if (count === undefined || count === 0 || seed === undefined) {
       return misuse('--patients and --seed must be whole numbers, and at least one patient is needed.');
     }
-    const { consent = 'all' } = values;
+    const { consent = 'all', profile } = values;
+    if (profile !== undefined && !PROFILES.includes(profile)) {
+      return misuse(`There is no profile "${profile}"; there are ${PROFILES.join(' and ')}.`);
+    }
     return {
       kind: 'run',
       request: {
@@ -75,6 +83,7 @@ export function readCommand(args: readonly string[]): Command {
         inputs: [...(values.input ?? []), ...positionals],
         out: values.out ?? 'out/demo',
         consent: consent === 'all' || consent === 'none' ? consent : { file: consent },
+        ...(profile !== undefined && { profile }),
         samples: { seed, count },
       },
     };

@@ -1,10 +1,13 @@
 /** Project secrets: what is to be written, and what is wrong with it. Answers names and problems, never values. Pure. */
-import type { Project } from '@medplum/fhirtypes';
+import type { Basic, Project } from '@medplum/fhirtypes';
 import { randomBytes } from 'node:crypto';
 import { load } from '../../src/config/load.ts';
 import type { Secrets } from '../../src/config/load.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
 import type { Setting } from '../../src/config/settings.ts';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { linkIn, liveTokens } from '../../src/flows/link.ts';
+import { patientKeys } from '../../src/rules/deid/keys.ts';
 import { Refusal } from './server.ts';
 
 /** As they stand on the Project. */
@@ -53,10 +56,7 @@ export function mergeSecrets(before: SecretList, values: ReadonlyMap<string, str
   };
 }
 
-const isOurs = (name: string): boolean => SETTINGS.some((setting) => setting.name === name) || KEPT_KEY.test(name);
-
-/** `PSEUDONYM_KEY_V3`: an earlier key, kept for reading. */
-const KEPT_KEY = /^PSEUDONYM_KEY_V[1-9]\d*$/;
+const isOurs = (name: string): boolean => SETTINGS.some((setting) => setting.name === name);
 
 /**
  * Our settings in the environment, by their own names alone: there, `MEDPLUM_*` means the source.
@@ -126,18 +126,19 @@ export function problemsOfSecrets(list: SecretList): readonly string[] {
   return 'problems' in loaded ? loaded.problems : [];
 }
 
+/** The keys that can be rotated: each has a version, and a former key beside it. */
+const VERSIONED = ['PSEUDONYM_KEY', 'PAYLOAD_KEY'];
+
 /** How a rotation goes. */
 export interface Rotation {
   readonly values: Map<string, string>;
-  /** True when every pseudonym changes. */
-  readonly isPseudonymKey: boolean;
-  /** Under which name the old key stays. */
+  /** Under which name the former key stays; undefined for a secret of another system. */
   readonly keptAs?: string;
 }
 
 /**
- * Plans a rotation. A new pseudonym key is made here, from the system's randomness; any other secret has its new value from
- * outside, since another system has to know it first.
+ * Plans a rotation. A new key is made here, from the system's randomness; any other secret has its new value from outside, since another
+ * system has to know it first. The present key becomes the former one, whose own former one is given up: never are more than two readable.
  *
  * @param before - The Project's list.
  * @param name - The setting.
@@ -147,37 +148,61 @@ export interface Rotation {
  */
 export function rotationOf(before: SecretList, name: string, given: string | undefined): Rotation {
   const setting = (SETTINGS as readonly Setting[]).find((row) => row.name === name);
-  if (!setting || (setting.kind !== 'secret' && setting.kind !== 'key' && setting.kind !== 'private-key')) {
+  const isForeign = setting?.kind === 'secret' || setting?.kind === 'private-key';
+  if (!setting || (!isForeign && !VERSIONED.includes(name))) {
     const names = (SETTINGS as readonly Setting[])
-      .filter(({ kind }) => kind === 'secret' || kind === 'key' || kind === 'private-key')
+      .filter(({ kind }) => kind === 'secret' || kind === 'private-key')
       .map((row) => row.name);
-    throw new Refusal(`${name} is no secret of this bundle`, `Secrets: ${names.join(', ')}.`);
+    throw new Refusal(
+      `${name} is no secret of this bundle that can be rotated`,
+      `Secrets: ${[...VERSIONED, ...names].join(', ')}.`
+    );
   }
   const old = secretsOf(before)[name]?.valueString;
   if (!old) {
     throw new Refusal(`${name} is not set yet`, 'Set it with `npm run secrets -- push`; there is nothing to rotate.');
   }
-  if (setting.kind !== 'key') {
+  if (isForeign) {
     if (!given || given === old) {
       throw new Refusal(
         `no new value for ${name}`,
         `Make it where it belongs (for a Medplum client: its page, or Rotate Secret), then give it by the environment variable ${name} or with --stdin.`
       );
     }
-    return { values: new Map([[name, given]]), isPseudonymKey: false };
+    return { values: new Map([[name, given]]) };
   }
-  const version = Number(secretsOf(before).PSEUDONYM_KEY_VERSION?.valueString ?? '1');
-  const keptAs = `PSEUDONYM_KEY_V${version}`;
-  if (before.some((row) => row.name === keptAs && row.valueString !== old)) {
-    throw new Refusal(
-      `${keptAs} is taken by another key`,
-      'PSEUDONYM_KEY_VERSION was lowered by hand. Set it above all versions that there are.'
-    );
-  }
+  const version = Number(secretsOf(before)[`${name}_VERSION`]?.valueString ?? '1');
+  const keptAs = `${name}_PREVIOUS`;
+  const isNew = given !== undefined && given !== old;
   const values = new Map([
     [keptAs, old],
-    [name, given ?? randomBytes(32).toString('hex')],
-    ['PSEUDONYM_KEY_VERSION', String(version + 1)],
+    [name, isNew ? given : randomBytes(32).toString('hex')],
+    [`${name}_VERSION`, String(version + 1)],
   ]);
-  return { values, isPseudonymKey: true, keptAs };
+  return { values, keptAs };
+}
+
+/**
+ * What would be lost with the key before the present one, if that were given up now.
+ *
+ * @param name - The key that is to be rotated.
+ * @param list - The Project's list.
+ * @param controls - All patient links, or all Basics of originals.
+ * @returns How many patients may still have copies under another key than the present, or how many originals lie under one.
+ */
+export function leftUnderFormer(name: string, list: SecretList, controls: readonly Basic[]): number {
+  const values = secretsOf(list);
+  const systems = systemsOf(values.NAMESPACE?.valueString?.replace(/\/*$/, ''));
+  const version = Number(values[`${name}_VERSION`]?.valueString ?? '1');
+  if (name === 'PAYLOAD_KEY') {
+    return controls.filter(({ meta }) =>
+      meta?.tag?.some(({ system, code }) => system === systems.payload && code !== `payload-${version}`)
+    ).length;
+  }
+  const secret = values[name]?.valueString ?? '';
+  const links = controls.flatMap((one) => linkIn(systems, [one]) ?? []);
+  return links.filter((link) => {
+    const { patientToken } = patientKeys({ version, secret }, link.patientId);
+    return liveTokens(link).some((token) => token !== patientToken);
+  }).length;
 }

@@ -193,7 +193,7 @@ export async function diagnose<T>(
  * @param medplum - The client that the platform gives.
  * @param event - An `$execute` call.
  * @param work - The flow; it gets what the caller sent.
- * @returns What the flow returns; bot and version when asked for them.
+ * @returns What the flow returns; `{ off: true }` when SYNC_ENABLED is false; bot and version when asked for them.
  * @throws A plain OperationOutcome without PHI.
  */
 export async function attend<T>(
@@ -201,13 +201,17 @@ export async function attend<T>(
   medplum: MedplumClient,
   event: BotEvent,
   work: (deps: RevealDeps, input: unknown) => Promise<T>
-): Promise<T | Version> {
+): Promise<T | { readonly off: true } | Version> {
   return guarded(name, event, async (log, correlationId) => {
     const loaded = load(event.secrets ?? {});
     if ('problems' in loaded) {
       throw new Fault('settings-invalid', loaded.problems);
     }
     const { config } = loaded;
+    if (!config.syncEnabled) {
+      log('info', 'sync-is-off', { bot: name });
+      return { off: true };
+    }
     const trigger = triggerOf(event.input);
     const deps: RevealDeps = {
       config,

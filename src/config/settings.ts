@@ -34,7 +34,7 @@ export const SETTINGS = [
     kind: 'boolean',
     fallback: 'true',
     aliases: ['ENABLE_MEDPLUM'],
-    why: 'The main switch. Off: every bot answers that it is off, and nothing is sent.',
+    why: 'The main switch. Off: nothing is sent and nothing revealed; every bot but `health` and `admin` answers that it is off.',
   },
   {
     name: 'ENVIRONMENT',
@@ -208,13 +208,13 @@ export const SETTINGS = [
     name: 'PAYLOAD_KEY_VERSION',
     kind: 'integer',
     fallback: '1',
-    why: 'The version of that key: a new number with each new key, and originals are encrypted anew when their record is next looked at.',
+    why: 'The version of that key: a new number with each new key, and originals are encrypted anew.',
   },
   {
     name: 'PAYLOAD_KEY_PREVIOUS',
     kind: 'key',
     optional: true,
-    why: 'The key of the version before, so that what it encrypted can still be revealed.',
+    why: 'The key of the version before, so that what it encrypted can still be revealed. While it is set, each sweep encrypts anew what lies under it.',
   },
   {
     name: 'REVEAL_CLIENTS',

@@ -46,6 +46,7 @@ export function payloadBasic(systems: Systems, payload: Payload): Basic {
   const parts = { binary, version, kid };
   return {
     resourceType: 'Basic',
+    ...(kid && { meta: { tag: [{ system: systems.payload, code: kid }] } }),
     identifier: [
       { system: systems.record, value: record },
       { system: systems.payload, value: token },
@@ -73,6 +74,16 @@ export function recordTerm(systems: Systems, record: string): string {
   return `${systems.record}|${record}`;
 }
 
+/**
+ * @param systems - Our systems.
+ * @param kid - Of a key.
+ * @param count - How many to find.
+ * @returns A FHIR-relative search for what lies under the key.
+ */
+export function underKeySearch(systems: Systems, kid: string, count: number): string {
+  return `Basic?_tag=${encodeURIComponent(`${systems.payload}|${kid}`)}&_sort=_lastUpdated&_count=${count}`;
+}
+
 /** By which of its names an original is looked for. */
 export type PayloadName = { readonly token: string } | { readonly record: string };
 
@@ -85,26 +96,38 @@ export type PayloadName = { readonly token: string } | { readonly record: string
 export function keptOf(systems: Systems, found: readonly Resource[] | undefined, name: PayloadName): Kept | undefined {
   const [wanted, where] = 'token' in name ? [name.token, systems.payload] : [name.record, systems.record];
   const basic = found?.find(
-    (one): one is Basic =>
-      one.resourceType === 'Basic' &&
-      one.code.coding?.[0]?.code === CODE &&
-      one.identifier?.some(({ system, value }) => system === where && value === wanted) === true
+    (one) => isOriginal(one) && one.identifier?.some(({ system, value }) => system === where && value === wanted)
   );
-  const extension = basic?.extension?.find(({ url }) => url === systems.encryptedPayload)?.extension;
-  const part = (part: string): string | undefined => extension?.find(({ url }) => url === part)?.valueString;
+  return basic && originalIn(systems, basic);
+}
+
+/**
+ * @param systems - Our systems.
+ * @param basic - A resource that a search found.
+ * @returns What it says of an original, if it is about one.
+ */
+export function originalIn(systems: Systems, basic: Resource): Kept | undefined {
+  if (!isOriginal(basic)) {
+    return undefined;
+  }
+  const { id = '', meta, identifier = [], subject } = basic;
+  const extension = basic.extension?.find(({ url }) => url === systems.encryptedPayload)?.extension;
+  const part = (name: string): string | undefined => extension?.find(({ url }) => url === name)?.valueString;
   const [binary, version, kid] = [part('binary'), part('version'), part('kid')];
-  const tokens = basic?.identifier?.filter(({ system }) => system === systems.payload) ?? [];
-  return (
-    basic && {
-      id: basic.id ?? '',
-      versionId: basic.meta?.versionId ?? '',
-      record: basic.identifier?.find(({ system }) => system === systems.record)?.value ?? '',
-      patientId: basic.subject?.reference?.split('/')[1] ?? '',
-      token: tokens.find(({ use }) => use !== 'old')?.value ?? '',
-      formerTokens: tokens.flatMap(({ use, value }) => (use === 'old' && value ? [value] : [])),
-      ...(binary && { binary }),
-      ...(version && { version }),
-      ...(kid && { kid }),
-    }
-  );
+  const tokens = identifier.filter(({ system }) => system === systems.payload);
+  return {
+    id,
+    versionId: meta?.versionId ?? '',
+    record: identifier.find(({ system }) => system === systems.record)?.value ?? '',
+    patientId: subject?.reference?.split('/')[1] ?? '',
+    token: tokens.find(({ use }) => use !== 'old')?.value ?? '',
+    formerTokens: tokens.flatMap(({ use, value }) => (use === 'old' && value ? [value] : [])),
+    ...(binary && { binary }),
+    ...(version && { version }),
+    ...(kid && { kid }),
+  };
+}
+
+function isOriginal(resource: Resource): resource is Basic {
+  return resource.resourceType === 'Basic' && resource.code.coding?.[0]?.code === CODE;
 }

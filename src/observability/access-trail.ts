@@ -6,13 +6,13 @@ import { consentEntity, DCM, detail, OBJECT_ROLE, OBJECT_TYPE } from './trail.ts
 
 /** One ask. */
 export interface AccessEvent {
-  readonly kind: 'reveal' | 'break-glass' | 'list';
+  readonly kind: 'reveal' | 'break-glass' | 'list' | 'invalid';
   readonly correlationId: string;
   readonly bot: string;
   readonly requester: string | undefined;
   /** The role in which they were let in or refused; undefined when they have none. */
   readonly role: string | undefined;
-  /** Undefined for a list. */
+  /** Undefined for a list, and for what could not be understood. */
   readonly purpose: string | undefined;
   readonly at: number;
   /** A code of ours; undefined when it was shown. */

@@ -20,10 +20,11 @@ type PayloadKey = NonNullable<Config['payloadKey']>;
  * @param key - The project's payload key.
  * @returns The sealer.
  */
-export function payloadSealer({ version, secret }: PayloadKey): Sealer {
+export function payloadSealer({ version, secret, previous }: PayloadKey): Sealer {
   const kid = kidOf(version);
   return {
     kid,
+    ...(previous && { formerKid: kidOf(version - 1) }),
     seal(text, { token, version: ver }) {
       const header = { alg: 'dir', enc: 'A256GCM', kid, typ: 'JWE', cty: 'application/fhir+json', token, ver };
       const head = Buffer.from(JSON.stringify(header), 'utf8').toString('base64url');

@@ -110,3 +110,13 @@ describe('a demo with the user’s own Consents', () => {
     expect(ran.report.types['Consent']).toMatchObject({ inSource: 2 });
   });
 });
+
+test('with --profile safe-harbor the copies hold years, and nothing of the patients', async () => {
+  const ran = await runDemo(backwards, { profile: 'safe-harbor' });
+  expect(ran.report.problems).toEqual([]);
+  expect(ran.exitCode).toBe(0);
+  expect(ran.copies().length).toBeGreaterThan(bundles.length);
+  const texts = ran.sent().map(({ url, body }) => `${url} ${JSON.stringify(body)}`);
+  expect(texts.join()).not.toMatch(/\b(19|20)\d\d-\d\d/);
+  expect(leaksIn(texts, bundles.flatMap(identifyingStrings))).toEqual([]);
+});

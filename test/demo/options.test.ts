@@ -41,6 +41,7 @@ describe('the command line of the demo', () => {
 
   test.each([
     [['--unknown']],
+    [['--profile', 'anonymous']],
     [['stray.json']],
     [['--out']],
     [['--patients', '0']],

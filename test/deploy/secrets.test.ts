@@ -1,6 +1,13 @@
 /** Project secrets: what is written, what is refused, and that no value is ever told. */
+import type { Basic } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
+import { systemsOf } from '../../src/fhir/systems.ts';
+import { linkBasic } from '../../src/flows/link.ts';
+import type { LinkToken } from '../../src/flows/link.ts';
+import { payloadBasic } from '../../src/flows/payload.ts';
+import { patientKeys } from '../../src/rules/deid/keys.ts';
 import {
+  leftUnderFormer,
   mergeSecrets,
   problemsOfSecrets,
   rotationOf,
@@ -75,29 +82,46 @@ test('problems name the setting and not the value', () => {
 });
 
 describe('rotating', () => {
-  test('the pseudonym key: a new one is made, its version rises, the old one stays for reading', () => {
-    const { values, keptAs, isPseudonymKey } = rotationOf(before, 'PSEUDONYM_KEY', undefined);
-    expect({ keptAs, isPseudonymKey }).toEqual({ keptAs: 'PSEUDONYM_KEY_V1', isPseudonymKey: true });
-    expect(values.get('PSEUDONYM_KEY_V1')).toBe(KEY);
-    expect(values.get('PSEUDONYM_KEY')).toMatch(/^[0-9a-f]{64}$/);
-    expect(values.get('PSEUDONYM_KEY')).not.toBe(KEY);
-    expect(values.get('PSEUDONYM_KEY_VERSION')).toBe('2');
-  });
+  test.each(['PSEUDONYM_KEY', 'PAYLOAD_KEY'])(
+    '%s: a new one is made, its version rises, the present one stays for reading',
+    (name) => {
+      const list = [...before, { name: 'PAYLOAD_KEY', valueString: KEY }];
+      const { values, keptAs } = rotationOf(list, name, undefined);
+      expect(keptAs).toBe(`${name}_PREVIOUS`);
+      expect([...values.keys()]).toEqual([`${name}_PREVIOUS`, name, `${name}_VERSION`]);
+      expect(values.get(`${name}_PREVIOUS`)).toBe(KEY);
+      expect(values.get(name)).toMatch(/^[0-9a-f]{64}$/);
+      expect(values.get(name)).not.toBe(KEY);
+      expect(values.get(`${name}_VERSION`)).toBe('2');
+    }
+  );
 
-  test('twice keeps both old keys', () => {
+  test('a third version takes the place of the first', () => {
     const once = mergeSecrets(before, rotationOf(before, 'PSEUDONYM_KEY', undefined).values).list;
-    const twice = mergeSecrets(once, rotationOf(once, 'PSEUDONYM_KEY', undefined).values).list;
-    expect(
-      Object.keys(secretsOf(twice))
-        .filter((name) => name.startsWith('PSEUDONYM_KEY'))
-        .sort()
-    ).toEqual(['PSEUDONYM_KEY', 'PSEUDONYM_KEY_V1', 'PSEUDONYM_KEY_V2', 'PSEUDONYM_KEY_VERSION']);
-    expect(secretsOf(twice).PSEUDONYM_KEY_V1?.valueString).toBe(KEY);
+    const twice = secretsOf(mergeSecrets(once, rotationOf(once, 'PSEUDONYM_KEY', undefined).values).list);
+    expect(twice.PSEUDONYM_KEY_PREVIOUS?.valueString).toBe(secretsOf(once).PSEUDONYM_KEY?.valueString);
+    expect(twice.PSEUDONYM_KEY_VERSION?.valueString).toBe('3');
   });
 
-  test('never overwrites an old key', () => {
-    const odd = [...before, { name: 'PSEUDONYM_KEY_V1', valueString: 'another' }];
-    expect(() => rotationOf(odd, 'PSEUDONYM_KEY', undefined)).toThrow('taken by another key');
+  test('a present key that is given again is not taken for a new one', () => {
+    expect(rotationOf(before, 'PSEUDONYM_KEY', KEY).values.get('PSEUDONYM_KEY')).not.toBe(KEY);
+  });
+
+  test('counts what a third version would lose: patients with tokens of another key, unless nothing is under them', () => {
+    const systems = systemsOf();
+    const current = { value: patientKeys({ version: 1, secret: KEY }, 'p').patientToken };
+    const link = (...tokens: LinkToken[]): Basic => linkBasic(systems, { patientId: 'p', tokens }, true);
+    const left = (...links: Basic[]): number => leftUnderFormer('PSEUDONYM_KEY', before, links);
+    expect(left(link(current), link(current, { value: 'pt_a', use: 'old' }), link())).toBe(0);
+    expect(left(link(current, { value: 'pt_a', use: 'secondary' }), link({ value: 'pt_a' }))).toBe(2);
+  });
+
+  test('and originals under another payload key', () => {
+    const original = (kid: string, binary?: string): Basic =>
+      payloadBasic(systemsOf(), { record: 'Patient/p', patientId: 'p', token: 'pt_a', ...(binary && { binary, kid }) });
+    const list = [...before, { name: 'PAYLOAD_KEY_VERSION', valueString: '2' }];
+    const controls = [original('payload-2', 'Binary/1'), original('payload-1', 'Binary/2'), original('payload-1')];
+    expect(leftUnderFormer('PAYLOAD_KEY', list, controls)).toBe(1);
   });
 
   test('a client secret takes its new value from outside', () => {

@@ -10,6 +10,7 @@ import type {
   Subscription,
   UserConfiguration,
 } from '@medplum/fhirtypes';
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkpointOf } from '../../src/flows/checkpoint.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
@@ -130,10 +131,20 @@ const PLANTED: readonly Planted[] = [
   },
   {
     what: 'the version of the key was turned back',
-    check: 'keys-strong',
+    check: 'secrets-valid',
     verdict: 'fail',
-    says: 'PSEUDONYM_KEY_V2 is kept as an earlier one',
-    plant: () => secret({ PSEUDONYM_KEY_V2: 'x', PSEUDONYM_KEY_VERSION: '2' }),
+    says: 'PSEUDONYM_KEY_VERSION must be above 1',
+    along: [
+      'replica-reachable',
+      'replica-token',
+      'replica-features',
+      'replica-conditional',
+      'replica-expunge',
+      'replica-audit-saved',
+      'audit-names-redacted',
+      'audited-callers',
+    ],
+    plant: () => secret({ PSEUDONYM_KEY_PREVIOUS: randomBytes(32).toString('hex') }),
   },
   {
     what: 'a secret is a placeholder',

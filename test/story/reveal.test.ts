@@ -369,6 +369,44 @@ describe('reveal', () => {
     expect((await ask(who, await request())).status).toBe(200);
   });
 
+  test('a sweep encrypts anew what lies under the key before, also of a patient nobody touches', async () => {
+    await world.sweep();
+    await world.sandbox.clock.advance(60 * 60_000);
+    await world.sweep();
+    await addSettings({ PAYLOAD_KEY: NEXT_KEY, PAYLOAD_KEY_VERSION: '2', PAYLOAD_KEY_PREVIOUS: PAYLOAD_KEY });
+    const [before] = await binaries();
+    await world.sweep();
+    const [after] = await binaries();
+    expect(after?.id).not.toBe(before?.id);
+    world.asked();
+    await world.sweep();
+    expect((await binaries())[0]?.id).toBe(after?.id);
+    await addSettings({ PAYLOAD_KEY_PREVIOUS: '' });
+    expect((await ask(await clinician(), await request())).status).toBe(200);
+  });
+
+  test('what cannot be understood is written down, and nothing of it', async () => {
+    const { authorization, id } = await practitioner('ADMIN');
+    const answer = await ask(authorization, { token: 'Janeway', purpose: 'Curiosity', reason: '' });
+    expect(answer.status).toBe(400);
+    expect(await lastReveal()).toMatchObject({
+      subtype: [{ code: 'invalid' }],
+      outcome: '4',
+      outcomeDesc: 'input-invalid',
+      agent: [{ who: { reference: `Practitioner/${id}` } }, {}],
+    });
+    expect(JSON.stringify([answer.body, await lastReveal()])).not.toMatch(/Janeway|Curiosity/);
+  });
+
+  test('with SYNC_ENABLED=false nothing is shown, and nothing read', async () => {
+    const who = await clinician();
+    const given = await request();
+    await addSettings({ SYNC_ENABLED: 'false' });
+    world.asked();
+    expect(await ask(who, given)).toMatchObject({ status: 200, body: { off: true } });
+    expect(world.asked()).toEqual([]);
+  });
+
   test('without the key nothing is shown', async () => {
     const who = await clinician();
     await addSettings({ PAYLOAD_KEY: '' });

@@ -7,8 +7,6 @@ import type { Facts } from '../facts.ts';
 import { fail, judged, ok, unseen, warn } from '../finding.ts';
 import type { Judgement } from '../finding.ts';
 
-const KEPT_KEY = /^PSEUDONYM_KEY_V([1-9]\d*)$/;
-
 export function secretsValid({ loaded, secrets, source }: Facts): Judgement {
   if (!source.project) {
     return unseen('the Project cannot be read');
@@ -37,18 +35,9 @@ export function keysStrong({ secrets, source }: Facts): Judgement {
     );
   }
   const text = secrets.PSEUDONYM_KEY_VERSION?.valueString ?? '1';
-  const kept = Object.keys(secrets)
-    .flatMap((name) => KEPT_KEY.exec(name)?.[1] ?? [])
-    .map(Number);
-  const ahead = kept.filter((version) => version >= Number(text));
-  return ahead.length > 0
-    ? fail(
-        `PSEUDONYM_KEY_VERSION is ${text}, but PSEUDONYM_KEY_V${Math.max(...ahead)} is kept as an earlier one`,
-        'Set PSEUDONYM_KEY_VERSION above all kept versions: a version that comes back makes two keys look like one.'
-      )
-    : ok(
-        `PSEUDONYM_KEY is strong, version ${text}${kept.length > 0 ? `; kept for reading: ${kept.map((version) => `V${version}`).join(', ')}` : ''}`
-      );
+  return ok(
+    `PSEUDONYM_KEY is strong, version ${text}${secrets.PSEUDONYM_KEY_PREVIOUS?.valueString ? `; version ${Number(text) - 1} is kept for reading` : ''}`
+  );
 }
 
 export function placeholderSecrets({ secrets, source }: Facts): Judgement {

@@ -13,7 +13,8 @@ import type { RevealFacts } from './facts.ts';
 import type { Ask } from './input.ts';
 
 /** Why nothing is shown. */
-export type RevealRefusal = AskRefusal | 'no-key' | 'unknown-token' | 'no-payload' | 'unreadable' | `consent-${string}`;
+export type RevealRefusal =
+  AskRefusal | 'input-invalid' | 'no-key' | 'unknown-token' | 'no-payload' | 'unreadable' | `consent-${string}`;
 
 /** What an ask comes to so far. */
 export interface Judged {

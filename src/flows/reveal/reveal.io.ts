@@ -45,6 +45,7 @@ export async function reveal(
 ): Promise<Resource | { readonly broken: readonly Broken[] }> {
   const ask = readAsk(input, deps.config.systems.dataClass);
   if ('problems' in ask) {
+    await record(deps, { kind: 'invalid' }, { refusal: 'input-invalid' });
     throw new Fault('input-invalid', ask.problems);
   }
   if (ask.kind === 'list') {
@@ -106,9 +107,14 @@ async function list(deps: RevealDeps): Promise<{ readonly broken: readonly Broke
   return { broken: events.map((event) => brokenOf(event, vault)) };
 }
 
-async function record(deps: RevealDeps, ask: Ask, outcome: Outcome): Promise<void> {
+/** What could not be understood: nothing of it is written down, it may be anything. */
+interface Invalid {
+  readonly kind: 'invalid';
+}
+
+async function record(deps: RevealDeps, ask: Ask | Invalid, outcome: Outcome): Promise<void> {
   const { source, config, clock, correlationId, bot, requester, vault } = deps;
-  const asked = ask.kind === 'list' ? undefined : ask;
+  const asked = ask.kind === 'list' || ask.kind === 'invalid' ? undefined : ask;
   const { decision } = outcome;
   const event: AccessEvent = {
     kind: ask.kind,

@@ -13,6 +13,7 @@ import { recheckOrder } from './orders.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
 import { judge, passGate } from './postpone.io.ts';
+import { outdated } from './renew.io.ts';
 
 /** What a sweep did; `isComplete` is false when its time ran out, and the next run goes on from there. */
 export interface Swept extends Tally {
@@ -69,6 +70,9 @@ export async function sweep(deps: Deps): Promise<Swept> {
       }
     }
   }
+  const renewed = isComplete ? await renew(deps) : { tally: NOTHING, isDone: false };
+  total = add(total, renewed.tally);
+  isComplete = renewed.isDone;
   await source.save(checkpointOf(config.systems, watermarks));
   deps.log('info', 'sweep-finished', {
     put: total.put,
@@ -99,6 +103,24 @@ async function inTime(deps: Deps, works: Iterable<Repair>): Promise<Repaired> {
       return { tally, isDone: false };
     }
     tally = add(tally, await tolerant(deps, work));
+  }
+  return { tally, isDone: true };
+}
+
+/** Originals under the payload key before the present one. */
+async function renew(deps: Deps): Promise<Repaired> {
+  const done = new Set<string>();
+  let tally = NOTHING;
+  for (let left = await outdated(deps, done); left.length > 0; left = await outdated(deps, done)) {
+    const works = left.map(({ patientId, hints }): Repair => ({
+      patientId,
+      work: async () => syncPage(deps, patientId, hints),
+    }));
+    const renewed = await inTime(deps, works);
+    tally = add(tally, renewed.tally);
+    if (!renewed.isDone) {
+      return { tally, isDone: false };
+    }
   }
   return { tally, isDone: true };
 }
