@@ -1,11 +1,13 @@
 /** What the bot `admin` can be asked: the tables of the areas, joined. */
 import { join } from '../flows/admin/help.ts';
+import { AUDIT_ACTIONS } from '../flows/audit/actions.io.ts';
 import { CONSENT_ACTIONS } from '../flows/consent/actions.io.ts';
 import { PROOF_ACTIONS } from '../flows/proof/actions.io.ts';
 import { QUEUE_ACTIONS } from '../flows/queue/actions.io.ts';
 
 /** All actions; an area joins by its table. */
 export const ACTIONS = join(
+  AUDIT_ACTIONS,
   CONSENT_ACTIONS,
   PROOF_ACTIONS,
   QUEUE_ACTIONS

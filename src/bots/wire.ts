@@ -38,6 +38,7 @@ export type BotName =
   | 'admin'
   | 'consent-form'
   | 'mirror-audit'
+  | 'retain-audit'
   | 'retry-jobs';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
