@@ -44,7 +44,7 @@ export function problemOf(setting: Setting, value: string, production: boolean):
       return problemOfKey(value);
     case 'ed25519':
       return (
-        problemOfKey(value) ?? (seedOf(value) ? undefined : 'must be 64 hexadecimal digits, or PKCS #8 of Ed25519')
+        problemOfKey(value) ?? (seedOf(value) ? undefined : 'must be 64 hex digits or PKCS #8')
       );
     case 'text':
       return production && PLACEHOLDER.test(value) ? 'is a placeholder' : undefined;

@@ -12,10 +12,8 @@ export function seedOf(text: string): string | undefined {
   if (/^[0-9a-f]{64}$/i.test(text)) {
     return text.toLowerCase();
   }
-  const base64 = text
-    .replaceAll('\\n', '')
-    .replace(/-----(BEGIN|END) PRIVATE KEY-----/g, '')
-    .replace(/\s+/g, '');
+  // A secret of one line may hold its line breaks as two characters.
+  const base64 = text.replace(/-----\w+ PRIVATE KEY-----|\\n|\s/g, '');
   const der = Buffer.from(base64, 'base64url').toString('hex');
   return der.length === PKCS8.length + 64 && der.startsWith(PKCS8) ? der.slice(PKCS8.length) : undefined;
 }

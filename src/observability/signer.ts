@@ -28,7 +28,7 @@ export function signerOf(seed: string): Signer {
   return {
     kid,
     publicKey,
-    mac: { kid, key: createHmac('sha256', seed).update('medplum-consent-sync/audit-mac/1').digest('hex') },
+    mac: { kid, key: createHmac('sha256', seed).update('audit-mac/1').digest('hex') },
     sign: (text) => sign(null, Buffer.from(text, 'utf8'), key).toString('base64url'),
   };
 }

@@ -168,7 +168,7 @@ async function download(
 function versionOf(stored: Bundle | undefined): string | undefined {
   const refused = stored?.entry?.find(({ response }) => !response?.status?.startsWith('2'));
   if (refused) {
-    throw new Fault('source-incomplete', ['a transaction was run as a batch']);
+    throw new Fault('source-incomplete', ['not a transaction']);
   }
   return stored?.entry?.[0]?.resource?.meta?.versionId;
 }
