@@ -43,9 +43,7 @@ export function problemOf(setting: Setting, value: string, production: boolean):
     case 'key':
       return problemOfKey(value);
     case 'ed25519':
-      return (
-        problemOfKey(value) ?? (seedOf(value) ? undefined : 'must be 64 hex digits or PKCS #8')
-      );
+      return problemOfKey(value) ?? (seedOf(value) ? undefined : 'must be 64 hex digits or PKCS #8');
     case 'text':
       return production && PLACEHOLDER.test(value) ? 'is a placeholder' : undefined;
   }
