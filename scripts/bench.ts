@@ -2,6 +2,7 @@
 import { benchConsent } from './bench/consent.ts';
 import { benchDeid } from './bench/deid.ts';
 import { benchEventPath } from './bench/event-path.ts';
+import { benchReconcile } from './bench/reconcile.ts';
 
 /** One measured ratio. */
 export interface Ratio {
@@ -16,7 +17,12 @@ const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
   consent: benchConsent,
   deid: benchDeid,
   'event-path': benchEventPath,
+  reconcile: () => benchReconcile([1000, 10_000]),
+  'reconcile-large': () => benchReconcile([1000, 10_000, 100_000]),
 };
+
+/** Takes many minutes: only when it is named. */
+const LARGE = ['reconcile-large'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CASES));
@@ -24,7 +30,9 @@ if (unknown.length > 0) {
   console.error(`No such case: ${unknown.join(', ')}. There are: ${Object.keys(CASES).join(', ')}`);
   process.exitCode = 2;
 } else {
-  for (const [name, run] of Object.entries(CASES).filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
+  for (const [name, run] of Object.entries(CASES).filter(
+    ([name]) => (wanted.length === 0 && !LARGE.includes(name)) || wanted.includes(name)
+  )) {
     console.log(name);
     for (const { what, against, ratio, note } of await run()) {
       console.log(`  ${ratio.toFixed(2).padStart(6)} × ${against}: ${what}${note ? ` (${note})` : ''}`);

@@ -15,6 +15,7 @@ import { HEALTH } from './server/contract/health.ts';
 import { ADMIN } from './server/contract/admin.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
+import { RECONCILE } from './server/contract/reconcile.ts';
 import { SWEEP } from './server/contract/sweep.ts';
 import { SYNC_CHANGE } from './server/contract/sync-change.ts';
 import { TRAIL } from './server/contract/trail.ts';
@@ -148,6 +149,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...SYNC_CHANGE,
     ...CONSENT_CHANGED,
     ...SWEEP,
+    ...RECONCILE,
     ...RETRY_JOBS,
     ...TRAIL,
     ...REVEAL,

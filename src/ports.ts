@@ -182,6 +182,20 @@ export interface Copy {
   readonly references: readonly string[];
 }
 
+/** A copy with all that the replica holds of it, to be checked against its digest. */
+export interface Inspected extends Copy {
+  readonly content: Resource;
+}
+
+/** One page of a walk over the replica. */
+export interface CopyPage {
+  readonly copies: readonly Copy[];
+  /** Where the next one is, relative to the FHIR endpoint. */
+  readonly next: string | undefined;
+  /** As the server counts, when it was asked to. */
+  readonly total: number | undefined;
+}
+
 /** A copy by the names that it has for us. */
 export interface CopyName {
   readonly resourceType: string;
@@ -245,6 +259,22 @@ export interface ReplicaFhir {
    * @throws Fault `replica-*` when any page cannot be read: an unread page is never an empty one.
    */
   find(queries: readonly string[]): Promise<readonly Copy[]>;
+  /**
+   * The same with contents.
+   *
+   * @param queries - FHIR-relative searches without `_fields`.
+   * @returns The copies.
+   * @throws Fault `replica-*` when any page cannot be read.
+   */
+  inspect(queries: readonly string[]): Promise<readonly Inspected[]>;
+  /**
+   * One page of a walk.
+   *
+   * @param url - A FHIR-relative search, or the `next` of the page before.
+   * @returns The page.
+   * @throws Fault `replica-*` when it cannot be read.
+   */
+  page(url: string): Promise<CopyPage>;
 }
 
 /** The replica's own trail. Reads only. */
@@ -279,6 +309,7 @@ export type LogEvent =
   | 'job-queued'
   | 'breaker-opened'
   | 'breaker-closed'
+  | 'reconciliation-advanced'
   | 'sync-is-off'
   | 'input-ignored'
   | 'reveal-answered'

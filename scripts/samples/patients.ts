@@ -26,6 +26,24 @@ export function samplePatients({ seed, count, visits = 2 }: SampleOptions): Bund
   return Array.from({ length: count }, (_, index) => bundleOf(recordOf(seed, index, visits)));
 }
 
+/**
+ * The same one after the other, however many: nothing is kept. A million resources are some 40,000 patients.
+ *
+ * @param options - Seed, visits, and how many resources there are to be at least.
+ * @yields One Bundle per patient.
+ */
+export function* sampleStream({
+  seed,
+  resources,
+  visits = 2,
+}: Pick<SampleOptions, 'seed' | 'visits'> & { readonly resources: number }): Generator<Bundle> {
+  for (let index = 0, made = 0; made < resources; index++) {
+    const bundle = bundleOf(recordOf(seed, index, visits));
+    made += bundle.entry?.length ?? 0;
+    yield bundle;
+  }
+}
+
 /** Each patient has chance of its own: a longer series begins with the shorter one. */
 function recordOf(seed: number, index: number, visits: number): Made[] {
   const faker = chanceOf(seed * 10_007 + index);

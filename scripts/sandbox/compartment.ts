@@ -20,11 +20,12 @@ export function patientsOf(resource: Resource): string[] {
   return [...patients];
 }
 
-/** `meta.compartment` as the real server sets it: the project, then the patients. */
+/** `meta.compartment` as the real server sets it: the project, then the accounts, then the patients (repo.ts, `getCompartments`). */
 export function compartmentsOf(resource: Resource, projectId: string): Reference[] {
   // Most resources mention no patient at all; the text search spares them five FHIRPath evaluations.
   const patients = mentionsPatient(resource) ? patientsOf(resource) : [];
-  return [`Project/${projectId}`, ...patients].map((reference) => ({ reference }));
+  const accounts = (resource.meta?.accounts ?? []).flatMap(({ reference }) => reference ?? []);
+  return [...new Set([`Project/${projectId}`, ...accounts, ...patients])].map((reference) => ({ reference }));
 }
 
 function mentionsPatient(value: unknown): boolean {

@@ -4,12 +4,14 @@ import { AUDIT_ACTIONS } from '../flows/audit/actions.io.ts';
 import { CONSENT_ACTIONS } from '../flows/consent/actions.io.ts';
 import { PROOF_ACTIONS } from '../flows/proof/actions.io.ts';
 import { QUEUE_ACTIONS } from '../flows/queue/actions.io.ts';
+import { RECONCILIATION_ACTIONS } from '../flows/reconcile/actions.io.ts';
 
 /** All actions; an area joins by its table. */
 export const ACTIONS = join(
   AUDIT_ACTIONS,
   CONSENT_ACTIONS,
   PROOF_ACTIONS,
-  QUEUE_ACTIONS
+  QUEUE_ACTIONS,
+  RECONCILIATION_ACTIONS
   // One line for each area.
 );

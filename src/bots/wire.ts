@@ -39,7 +39,8 @@ export type BotName =
   | 'consent-form'
   | 'mirror-audit'
   | 'retain-audit'
-  | 'retry-jobs';
+  | 'retry-jobs'
+  | 'reconcile';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;

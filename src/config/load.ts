@@ -70,6 +70,8 @@ export interface Config {
     readonly archiveYears: number;
   };
   readonly queue: { readonly concurrency: number; readonly jobsPerSecond: number; readonly attempts: number };
+  /** The hour (UTC) in which the nightly reconciliation begins. */
+  readonly reconcileHour: number;
 }
 
 /** As Medplum hands them over: `event.secrets`. */
@@ -219,5 +221,6 @@ function build(
       jobsPerSecond: Number(text('QUEUE_JOBS_PER_SECOND')),
       attempts: Number(text('QUEUE_ATTEMPTS')),
     },
+    reconcileHour: Number(text('RECONCILE_HOUR')),
   };
 }

@@ -131,6 +131,19 @@ function idAt(resource: Replicated, path: string | undefined, type: 'Patient' | 
  * @returns A FHIR-relative URL without paging parameters.
  */
 export function patientSearch(resourceType: ReplicatedType, patientId: string): string {
+  return recordsSearch(resourceType, [patientId]);
+}
+
+/**
+ * The search that finds all resources of some patients, of one type.
+ *
+ * @param resourceType - The type.
+ * @param patientIds - The ids of the Patients, in the server that is asked.
+ * @returns A FHIR-relative URL without paging parameters.
+ */
+export function recordsSearch(resourceType: ReplicatedType, patientIds: readonly string[]): string {
   const path = TYPES[resourceType]?.patientPath;
-  return path === 'id' ? `Patient?_id=${patientId}` : `${resourceType}?${path}=Patient/${patientId}`;
+  return path === 'id'
+    ? `Patient?_id=${patientIds.join(',')}`
+    : `${resourceType}?${path}=${patientIds.map((id) => `Patient/${id}`).join(',')}`;
 }

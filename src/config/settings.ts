@@ -270,6 +270,12 @@ export const SETTINGS = [
     fallback: '3',
     why: 'How often a job is tried before it is a dead letter. An outage of the replica costs no attempt.',
   },
+  {
+    name: 'RECONCILE_HOUR',
+    kind: 'integer',
+    fallback: '3',
+    why: 'The hour (UTC) in which the nightly reconciliation of everything begins.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];

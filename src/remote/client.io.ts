@@ -32,6 +32,8 @@ export function replicaClient(config: Config, parts: Parts): ReplicaFhir {
     },
     write: (changes) => transaction(changes.map(entryOf)),
     find: (queries) => requests.find(queries),
+    inspect: (queries) => requests.inspect(queries),
+    page: (url) => requests.page(url),
   };
 }
 

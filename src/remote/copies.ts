@@ -1,8 +1,9 @@
 /** What a search page of the replica says about our copies. */
 import type { Bundle, Identifier, Reference } from '@medplum/fhirtypes';
+import { V3_OBSERVATION_VALUE } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { Fault } from '../observability/fault.ts';
-import type { Copy } from '../ports.ts';
+import type { Copy, Inspected } from '../ports.ts';
 
 /**
  * The copies on a page. A resource without a token of ours is nobody's copy and is left alone.
@@ -12,6 +13,17 @@ import type { Copy } from '../ports.ts';
  * @returns The copies.
  */
 export function copiesOf(page: Bundle, systems: Systems): Copy[] {
+  return inspectedOf(page, systems).map(({ content: _content, ...copy }) => copy);
+}
+
+/**
+ * The same with contents. A copy that has lost its label counts as one without a digest: it differs from what it should be.
+ *
+ * @param page - A searchset Bundle.
+ * @param systems - Our identifier systems.
+ * @returns The copies.
+ */
+export function inspectedOf(page: Bundle, systems: Systems): Inspected[] {
   return (page.entry ?? []).flatMap(({ resource }) => {
     const { identifier, subject, patient, encounter } = (resource ?? {}) as Linked;
     const token = identifier?.find(
@@ -20,9 +32,12 @@ export function copiesOf(page: Bundle, systems: Systems): Copy[] {
     if (!resource?.id || !token) {
       return [];
     }
-    const digest = resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code;
+    const isLabelled = resource.meta?.security?.some(
+      ({ system, code }) => system === V3_OBSERVATION_VALUE && code === 'PSEUDED'
+    );
+    const digest = isLabelled ? resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code : undefined;
     const references = [subject, patient, encounter].flatMap((reference) => reference?.reference ?? []);
-    return [{ resourceType: resource.resourceType, id: resource.id, token, digest, references }];
+    return [{ resourceType: resource.resourceType, id: resource.id, token, digest, references, content: resource }];
   });
 }
 

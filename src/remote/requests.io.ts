@@ -3,9 +3,9 @@ import type { Bundle, BundleEntry } from '@medplum/fhirtypes';
 import { Buffer } from 'node:buffer';
 import type { Config } from '../config/load.ts';
 import { Fault, faultCodeOf, faultOf } from '../observability/fault.ts';
-import type { Clock, Copy, Random, ReplicaOutcome } from '../ports.ts';
+import type { Clock, Copy, CopyPage, Inspected, Random, ReplicaOutcome } from '../ports.ts';
 import { nextWait } from './backoff.ts';
-import { copiesOf, nextPage } from './copies.ts';
+import { copiesOf, inspectedOf, nextPage } from './copies.ts';
 import type { Client } from './grant.ts';
 import { sender } from './http.io.ts';
 import type { Exchange, Send } from './http.io.ts';
@@ -45,6 +45,10 @@ export interface Requests {
   bundle(type: 'transaction' | 'batch', entry: BundleEntry[]): Promise<Answered>;
   /** Copies by search, all pages; a page that is not answered is a fault. */
   find(queries: readonly string[]): Promise<readonly Copy[]>;
+  /** The same with contents. */
+  inspect(queries: readonly string[]): Promise<readonly Inspected[]>;
+  /** One page of a walk. */
+  page(url: string): Promise<CopyPage>;
 }
 
 /**
@@ -144,22 +148,38 @@ export function replicaRequests(config: Config, client: Client, parts: Parts): R
       JSON.stringify({ resourceType: 'Bundle', type, entry } satisfies Bundle)
     );
 
+  async function search<T>(queries: readonly string[], read: (page: Bundle) => T[]): Promise<T[]> {
+    const found: T[] = [];
+    let open: readonly string[] = queries;
+    while (open.length > 0) {
+      const answered = await bundle(
+        'batch',
+        open.map((url) => ({ request: { method: 'GET', url } }))
+      );
+      const pages = pagesOf(entriesOf(answered), open.length);
+      for (const page of pages) {
+        found.push(...read(page));
+      }
+      open = pages.flatMap((page) => nextPage(page, replica.fhirUrl) ?? []);
+    }
+    return found;
+  }
+
   return {
     send: (method, path, body) => request(undefined, method, path, body),
     bundle,
-    async find(queries): Promise<readonly Copy[]> {
-      const copies: Copy[] = [];
-      let open: readonly string[] = queries;
-      while (open.length > 0) {
-        const answered = await bundle(
-          'batch',
-          open.map((url) => ({ request: { method: 'GET', url } }))
-        );
-        const pages = pagesOf(entriesOf(answered), open.length);
-        copies.push(...pages.flatMap((page) => copiesOf(page, systems)));
-        open = pages.flatMap((page) => nextPage(page, replica.fhirUrl) ?? []);
+    find: (queries) => search(queries, (page) => copiesOf(page, systems)),
+    inspect: (queries) => search(queries, (page) => inspectedOf(page, systems)),
+    async page(url): Promise<CopyPage> {
+      const { outcome, content } = await request(undefined, 'GET', url);
+      if (outcome.kind !== 'done') {
+        throw faultOf(outcome);
       }
-      return copies;
+      const page = content as Bundle | undefined;
+      if (page?.resourceType !== 'Bundle') {
+        throw new Fault('replica-unavailable', ['a search was not answered']);
+      }
+      return { copies: copiesOf(page, systems), next: nextPage(page, replica.fhirUrl), total: page.total };
     },
   };
 }

@@ -46,6 +46,8 @@ export interface World {
   sweep(): Promise<unknown>;
   /** One run of `retry-jobs`. */
   retryJobs(): Promise<unknown>;
+  /** Calls a bot as an operator does. */
+  execute(bot: string, input?: object): Promise<{ readonly status: number; readonly body: unknown }>;
   close(): Promise<void>;
 }
 
@@ -73,17 +75,21 @@ export async function createWorld(options: InstallOptions = {}, sandboxOptions: 
     settle: () => sandbox.source.idle({ timeoutMs: 60_000 }),
     sweep: () => execute('sweep'),
     retryJobs: () => execute('retry-jobs'),
+    execute,
     close: () => sandbox.close(),
   };
 
-  async function execute(name: string): Promise<unknown> {
+  async function execute(
+    bot: string,
+    input: object = {}
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
     const operator = await sandbox.source.createClient('operator', { admin: true });
     const authorization = `Basic ${Buffer.from(`${operator.id}:${operator.secret}`).toString('base64')}`;
-    const url = `${sandbox.source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systemsOf().bot}|${name}`)}`;
+    const url = `${sandbox.source.baseUrl}fhir/R4/Bot/$execute?identifier=${encodeURIComponent(`${systemsOf().bot}|${bot}`)}`;
     const answer = await fetch(url, {
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
-      body: '{}',
+      body: JSON.stringify(input),
     });
     return { status: answer.status, body: (await answer.json()) as unknown };
   }

@@ -24,3 +24,16 @@ export function controlSearch(systems: Systems, patientId: string, hints: readon
   ];
   return `Basic?identifier=${terms.map(encodeURIComponent).join(',')}&_count=${terms.length}`;
 }
+
+/**
+ * The same for many patients at once: their links, and what is known of the originals of their Patients.
+ *
+ * @param systems - Our systems.
+ * @param patientIds - Source Patients.
+ * @returns A FHIR-relative search.
+ */
+export function controlsSearch(systems: Systems, patientIds: readonly string[]): string {
+  const own = patientIds.map((id) => linkTerm(systems, id));
+  const kept = keepsOriginal('Patient') ? patientIds.map((id) => recordTerm(systems, `Patient/${id}`)) : [];
+  return `Basic?identifier=${[...own, ...kept].map(encodeURIComponent).join(',')}&_count=1000`;
+}

@@ -33,6 +33,8 @@ export interface PageOptions {
   readonly isWhole?: boolean;
   /** Is told of each record that the replica refuses; without it each becomes a dead letter. */
   readonly onRefused?: (record: string, reason: string) => void;
+  /** Tokens of copies whose content is not what their digest says. */
+  readonly suspects?: ReadonlySet<string>;
 }
 
 /**
@@ -59,7 +61,8 @@ export async function syncPage(
   let facts = await gather(deps, patientId, hints);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const { keyring, plans } = await planAll(deps, facts);
-    const copies = await replica.find(searchesOf(targetsOf(plans)));
+    const found = await replica.find(searchesOf(targetsOf(plans)));
+    const copies = options.suspects ? found.map((copy) => distrusted(copy, options.suspects)) : found;
     const steps = compare(deps, plans, copies);
     const hasKept = await keepOriginals(deps, facts, plans);
     const tell = async (some: readonly Told[]): Promise<void> => {
@@ -121,6 +124,11 @@ async function eraseFirst({ eraser }: Deps, steps: readonly Step[]): Promise<rea
   }
   await eraser.erase(leaving.map(({ done }) => done.target));
   return steps.map((step) => (leaving.includes(step) ? { ...step, changes: [] } : step));
+}
+
+/** Written again whatever its tag says. */
+function distrusted(copy: Copy, suspects: ReadonlySet<string> | undefined): Copy {
+  return suspects?.has(copy.token) ? { ...copy, digest: undefined } : copy;
 }
 
 /** Encounters whose copy has come or gone: what refers to them has to be looked at again. */

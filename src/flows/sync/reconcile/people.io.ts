@@ -1,0 +1,140 @@
+/** The patients of a page with all that a plan needs: Consents, keys and their copies, each asked for once. */
+import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
+import type { Replicated } from '../../../config/policy.ts';
+import { Fault } from '../../../observability/fault.ts';
+import type { Copy, SourceFhir } from '../../../ports.ts';
+import type { PatientKeys } from '../../../rules/deid/keys.ts';
+import type { Deps } from '../../deps.ts';
+import { keyringOf } from '../../keyring.ts';
+import { isLink, linkIn, liveTokens } from '../../link.ts';
+import type { SavedLink } from '../../link.ts';
+import { controlsSearch } from '../controls.ts';
+import { patientOfConsent } from '../sweep.io.ts';
+import type { Facts, Hint } from '../facts.ts';
+import { keyOf } from '../facts.ts';
+import { targetOf } from '../plan.ts';
+import type { Rules } from '../plan.ts';
+import { rulesOf } from '../rules.ts';
+import { searchesOf } from '../search.ts';
+
+/** Patients in one search of Consents: its next links fit a URL. */
+const CHUNK = 150;
+
+/** A patient and what plans are made by. */
+export interface Person {
+  readonly patientId: string;
+  readonly patient: Patient;
+  readonly consents: readonly Consent[];
+  readonly link: SavedLink | undefined;
+  /** Whether anything of the patient may be on the replica. */
+  readonly isLinked: boolean;
+  /** What is known of the encrypted original of the Patient. */
+  readonly originals: readonly Basic[];
+  readonly keys: PatientKeys;
+  /** Whether copies may still be under former keys. */
+  readonly isRekeyed: boolean;
+  /** Whether nobody has looked at them since the keys have changed. */
+  readonly isToBeRekeyed: boolean;
+  readonly rules: Rules;
+  /** On the replica; more than one when there is a duplicate. */
+  readonly copies: readonly Copy[];
+}
+
+/**
+ * @param deps - The run.
+ * @param patients - At most a page of Patients.
+ * @returns One person per Patient: one request to each side for all of them, as long as few have many Consents.
+ * @throws Fault when either server cannot be read: an unread Consent is never an absent one.
+ */
+export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promise<Person[]> {
+  if (patients.length === 0) {
+    return [];
+  }
+  const { config, source, replica } = deps;
+  const { systems } = config;
+  const ids = patients.map(({ id = '' }) => id);
+  const chunks = Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
+    ids.slice(at * CHUNK, (at + 1) * CHUNK)
+  );
+  const answers = await source.read([
+    ...chunks.map(
+      (some) => `Consent?patient=${some.map((id) => `Patient/${id}`).join(',')}&_sort=_lastUpdated&_count=1000`
+    ),
+    ...chunks.map((some) => controlsSearch(systems, some)),
+  ]);
+  const found: Resource[] = [];
+  for (const { status, resource } of answers) {
+    found.push(...(await allPages(source, status, resource as Bundle | undefined)));
+  }
+  const consents = Map.groupBy(
+    found.filter((one): one is Consent => one.resourceType === 'Consent'),
+    patientOfConsent
+  );
+  const controls = found.filter((one): one is Basic => one.resourceType === 'Basic');
+  const links = new Map(
+    controls
+      .filter(isLink)
+      .flatMap((one) => linkIn(systems, [one]) ?? [])
+      .map((link) => [link.patientId, link])
+  );
+  const originals = Map.groupBy<string | undefined, Basic>(
+    controls.filter((one) => one.code.coding?.[0]?.code === 'payload'),
+    ({ identifier }) => identifier?.find(({ system }) => system === systems.record)?.value
+  );
+  const all = patients.map((patient) => {
+    const link = links.get(patient.id ?? '');
+    return { patient, link, keyring: keyringOf(config, patient.id ?? '', link, deps.mint) };
+  });
+  const targets = all.flatMap(({ patient: { id = '' }, keyring }) =>
+    // Keys that no copy was ever made under need no look at what is there.
+    keyring.isProvisional ? [] : [targetOf({ resourceType: 'Patient', id }, { config, keys: keyring.keys })]
+  );
+  const copies = targets.length > 0 ? await replica.find(searchesOf(targets)) : [];
+  const byToken = Map.groupBy(copies, ({ token }) => token);
+  return all.map(({ patient, link, keyring: { keys, formerTokens } }) => ({
+    patientId: patient.id ?? '',
+    patient,
+    consents: consents.get(patient.id) ?? [],
+    link,
+    isLinked: liveTokens(link).length > 0,
+    originals: originals.get(`Patient/${patient.id}`) ?? [],
+    keys,
+    isRekeyed: formerTokens.length > 0,
+    isToBeRekeyed: link?.tokens.some(({ value, use }) => use === undefined && formerTokens.includes(value)) ?? false,
+    rules: rulesOf(deps, keys),
+    copies: byToken.get(keys.patientToken) ?? [],
+  }));
+}
+
+/**
+ * @param person - A patient.
+ * @param hint - A record.
+ * @param record - The same, as it was read.
+ * @returns The facts from which its plan is made; Encounters are in the memo of the person's rules.
+ */
+export function factsOf(
+  { patientId, patient, consents, link, isLinked, originals }: Person,
+  hint: Hint,
+  record: Replicated
+): Facts {
+  const records = new Map<string, Replicated>([
+    [`Patient/${patientId}`, patient],
+    [keyOf(hint), record],
+  ]);
+  return { patientId, patient, consents, link, isLinked, hints: [hint], records, earlier: [], originals };
+}
+
+async function allPages(source: SourceFhir, status: number, first: Bundle | undefined): Promise<Resource[]> {
+  if (first?.resourceType !== 'Bundle') {
+    throw new Fault(status === 401 || status === 403 || status === 400 ? 'source-refused' : 'source-unavailable', [
+      `status ${status}`,
+    ]);
+  }
+  const found: Resource[] = [];
+  for (let page: Bundle | undefined = first; page;) {
+    found.push(...(page.entry ?? []).flatMap(({ resource }) => resource ?? []));
+    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
+    page = next ? await source.search(next) : undefined;
+  }
+  return found;
+}
