@@ -7,7 +7,7 @@ import type { SettingName } from '../src/config/settings.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
 import { buildBots } from './build.ts';
 import { readManifest } from './deploy/manifest.ts';
-import { policyEntry } from './deploy/wanted.ts';
+import { operationOf, policyEntry } from './deploy/wanted.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import type { MembershipOptions, SandboxClient } from './sandbox/server.ts';
 
@@ -68,6 +68,9 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
       }
     }
     bots.set(name, bot);
+  }
+  for (const row of readManifest().operations ?? []) {
+    await source.repo.createResource(operationOf(row, `Bot/${bots.get(row.bot)?.id}`));
   }
   return { replicaClient, bots };
 }

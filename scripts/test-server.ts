@@ -13,6 +13,7 @@ import { npmRun } from './server/command.ts';
 import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
 import { ADMIN } from './server/contract/admin.ts';
+import { EXPORT } from './server/contract/export.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
@@ -153,6 +154,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...RETRY_JOBS,
     ...TRAIL,
     ...REVEAL,
+    ...EXPORT,
     ...ADMIN,
     ...HEALTH,
   ];

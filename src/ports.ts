@@ -313,6 +313,7 @@ export type LogEvent =
   | 'sync-is-off'
   | 'input-ignored'
   | 'reveal-answered'
+  | 'export-answered'
   | 'admin-answered'
   | 'audit-mirrored'
   | 'audit-sealed'

@@ -59,12 +59,13 @@ export function problemsOf(manifest: Manifest, built: readonly Bundled[]): strin
       )
       // The server writes the AuditEvent of a request in the name of its caller (`platform.md` §4.3).
       .map(({ owner }) => `${owner}: its access lacks AuditEvent create, so what it does would leave no trace`),
-    ...operations.flatMap(({ code, bot, resource }) => [
+    ...operations.flatMap(({ code, bot, resource, returns }) => [
       ...(names.includes(bot) ? [] : [`operation ${code}: there is no bot ${bot}`]),
       ...(/^[a-z][A-Za-z0-9-]*$/.test(code) ? [] : [`operation ${code}: the code must be letters, digits and dashes`]),
       ...(resource.length > 0 && resource.every(isResourceType)
         ? []
         : [`operation ${code}: resource must name FHIR types`]),
+      ...(isResourceType(returns) ? [] : [`operation ${code}: returns must name a FHIR type`]),
     ]),
     ...loopsOf(bots),
   ];

@@ -56,6 +56,8 @@ export interface OperationRow {
   readonly description: string;
   /** The types that it is called on; Medplum 5.0.10 does not know operations of the system. */
   readonly resource: readonly string[];
+  /** The type of what it answers: the server refuses any other. */
+  readonly returns: string;
 }
 
 /** The whole file, as far as a deployment is concerned. */

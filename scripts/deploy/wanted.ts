@@ -1,4 +1,5 @@
 /** What the server should hold, derived from the manifest. Pure. */
+import type { OperationDefinition } from '@medplum/fhirtypes';
 import type { Systems } from '../../src/fhir/systems.ts';
 import type { Access, BotRow, Manifest, OperationRow, RoleRow, Runtime } from './manifest.ts';
 
@@ -112,25 +113,32 @@ function subscriptionOf(name: string, criteria: string): Properties {
   };
 }
 
-function wantedOperation({ code, bot, description, resource }: OperationRow): Wanted {
+function wantedOperation(row: OperationRow): Wanted {
+  const owner = ownerOfBot(row.bot);
+  const { resourceType: _type, ...properties } = operationOf(row, placeholder('bot', owner));
+  return { kind: 'operation', owner, what: row.code, properties };
+}
+
+/**
+ * @param row - An operation of the manifest.
+ * @param bot - `Bot/id` of the bot that it is.
+ * @returns Its definition, on the type: on 5.0.10 a bot is not told on which instance it was called (`platform.md` §7.3).
+ */
+export function operationOf({ code, description, resource, returns }: OperationRow, bot: string): OperationDefinition {
   return {
+    resourceType: 'OperationDefinition',
+    name: code,
+    status: 'active',
     kind: 'operation',
-    owner: ownerOfBot(bot),
-    what: code,
-    properties: {
-      name: code,
-      status: 'active',
-      kind: 'operation',
-      description,
-      code,
-      resource,
-      system: false,
-      type: true,
-      instance: false,
-      // With one parameter named `return`, the bot's answer is sent as it is (`platform.md` §7.4).
-      parameter: [{ name: 'return', use: 'out', min: 1, max: '1', type: 'Resource' }],
-      extension: [{ url: IMPLEMENTATION, valueReference: { reference: placeholder('bot', ownerOfBot(bot)) } }],
-    },
+    description,
+    code,
+    resource: [...resource] as NonNullable<OperationDefinition['resource']>,
+    system: false,
+    type: true,
+    instance: false,
+    // With one parameter named `return`, the bot's answer is sent as it is, if it is of that very type (`platform.md` §7.4).
+    parameter: [{ name: 'return', use: 'out', min: 1, max: '1', type: returns }],
+    extension: [{ url: IMPLEMENTATION, valueReference: { reference: bot } }],
   };
 }
 

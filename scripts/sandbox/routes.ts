@@ -1,6 +1,8 @@
 import {
   allOk,
   created,
+  getStatus,
+  isNotFound,
   isOk,
   isResource,
   MEDPLUM_VERSION,
@@ -18,6 +20,7 @@ import type { Backend, Caller } from './caller.ts';
 import type { Callers } from './callers.ts';
 import { capabilityStatement } from './capabilities.ts';
 import { everything } from './everything.ts';
+import { customOperation } from './operation.ts';
 import { execute, isExecute, sendBinary } from './execute.ts';
 import { parseBody, sendJson, sendOutcome, sendResource } from './http.ts';
 import type { SandboxRequest, SandboxResponse } from './http.ts';
@@ -139,7 +142,11 @@ export class Routes {
     ) {
       return this.#upload(request, repository);
     }
-    const [outcome, resource] = await this.#router.handleRequest(this.#fhirRequest(request), repository);
+    const fhir = this.#fhirRequest(request);
+    const routed = await this.#router.handleRequest(fhir, repository);
+    const [outcome, resource] = isNotFound(routed[0])
+      ? ((await customOperation(request, fhir, caller, repository, bots, backend)) ?? routed)
+      : routed;
     return prefer(request, this.#send(request, outcome, resource));
   }
 
@@ -159,10 +166,13 @@ export class Routes {
   }
 
   #send(request: SandboxRequest, outcome: OperationOutcome, resource: Resource | undefined): SandboxResponse {
-    if (!resource || !isOk(outcome)) {
+    if (!resource) {
       return sendOutcome(outcome);
     }
     const { backend } = this.#services;
+    if (!isOk(outcome)) {
+      return { ...sendResource(allOk, resource, backend.baseUrl), status: getStatus(outcome) };
+    }
     return isResource(resource, 'Binary')
       ? { ...sendResource(outcome, resource, backend.baseUrl), ...rawOnGet(request, resource as Binary, backend) }
       : sendResource(outcome, resource, backend.baseUrl);

@@ -7,6 +7,7 @@ import type { Asked } from '../flows/admin/administer.io.ts';
 import type { Config } from '../config/load.ts';
 import type { MirrorDeps } from '../flows/audit/deps.ts';
 import type { Deps } from '../flows/deps.ts';
+import type { ExportDeps } from '../flows/export/export.io.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
 import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
 import { withMac } from '../observability/event-mac.ts';
@@ -35,6 +36,8 @@ export type BotName =
   | 'sweep'
   | 'health'
   | 'reveal'
+  | 'export'
+  | 'export'
   | 'admin'
   | 'consent-form'
   | 'mirror-audit'
@@ -264,6 +267,30 @@ export async function command<T>(
     };
     return work(deps, triggerOf(event.input));
   });
+}
+
+/**
+ * Runs a flow that shows copies of the replica to whoever may see them.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - An `$execute` call, or one of an operation.
+ * @param work - The flow; it gets what the caller sent.
+ * @returns What the flow returns; `{ off: true }` when SYNC_ENABLED is false; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function show<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: ExportDeps, input: unknown) => Promise<T>
+): Promise<T | { readonly off: true } | Version> {
+  return run(name, medplum, event, async (deps, trigger) =>
+    work(
+      { ...deps, requester: event.requester?.reference },
+      trigger.kind === 'request' ? trigger.input : 'resource' in trigger ? trigger.resource : undefined
+    )
+  );
 }
 
 /** Answers the version probe; turns every error into an outcome that may be stored. */

@@ -25,6 +25,10 @@ export function problemOf(setting: Setting, value: string, production: boolean):
       return /^[1-9]\d{0,8}$/.test(value) ? undefined : 'must be a positive whole number';
     case 'choice':
       return setting.choices?.includes(value) ? undefined : `must be one of ${setting.choices?.join(', ')}`;
+    case 'choices':
+      return value.split(',').every((part) => setting.choices?.includes(part.trim()))
+        ? undefined
+        : `must be of ${setting.choices?.join(', ')}`;
     case 'references':
       return value.split(',').every((part) => REFERENCE.test(part.trim()))
         ? undefined

@@ -62,6 +62,8 @@ export interface Config {
   readonly revealClients: readonly string[];
   /** ClientApplications that may call the bot `admin`. */
   readonly adminClients: readonly string[];
+  /** The classes of data that the Consents must permit before anything of a patient is exported. */
+  readonly exportClasses: readonly string[];
   readonly sweepOverlapMs: number;
   readonly audit: {
     /** The Ed25519 seed, hexadecimal; undefined while the trail is not sealed. */
@@ -210,6 +212,7 @@ function build(
       : undefined,
     revealClients: list('REVEAL_CLIENTS'),
     adminClients: list('ADMIN_CLIENTS'),
+    exportClasses: list('EXPORT_CLASSES').filter((name) => name !== 'NONE'),
     sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
     audit: {
       seed: seedOf(text('AUDIT_SIGNING_KEY')),

@@ -10,6 +10,7 @@ export type Kind =
   | 'key'
   | 'integer'
   | 'choice'
+  | 'choices'
   | 'references'
   | 'ed25519'
   | 'private-key';
@@ -227,6 +228,26 @@ export const SETTINGS = [
     kind: 'references',
     optional: true,
     why: 'ClientApplications (comma-separated references) that may call the bot `admin`, as `npm run admin` does; people may by PractitionerRole ADMIN.',
+  },
+  {
+    name: 'EXPORT_CLASSES',
+    kind: 'choices',
+    choices: [
+      'DEMOGRAPHICS',
+      'ENCOUNTERS',
+      'VITAL_SIGNS',
+      'LAB_RESULTS',
+      'MEDICATIONS',
+      'CONDITIONS',
+      'ALLERGIES',
+      'PROCEDURES',
+      'IMMUNIZATIONS',
+      'CLINICAL_NOTES',
+      'CARE_PLANS',
+      'NONE',
+    ],
+    fallback: 'CLINICAL_NOTES,LAB_RESULTS,MEDICATIONS',
+    why: 'The classes of data (comma-separated) that the Consents must permit before the bot `export` shows anything of a patient; `NONE`: each record is asked about by itself alone.',
   },
   {
     name: 'SWEEP_OVERLAP_SECONDS',

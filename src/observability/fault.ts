@@ -62,6 +62,11 @@ export const FAULTS = {
     issue: 'forbidden',
     retryable: false,
   },
+  'export-refused': {
+    message: 'The record of this patient is not exported to this requester.',
+    issue: 'forbidden',
+    retryable: false,
+  },
   'payload-missing': {
     message: 'There is no encrypted original under this token.',
     issue: 'not-found',

@@ -42,7 +42,9 @@ const manifest: Manifest = {
   roles: [
     { role: 'ADMIN', description: 'An operator.', access: [{ resourceType: 'AuditEvent', interaction: ['create'] }] },
   ],
-  operations: [{ code: 'sweep-now', bot: 'sweep', description: 'Sweeps.', resource: ['Patient'] }],
+  operations: [
+    { code: 'sweep-now', bot: 'sweep', description: 'Sweeps.', resource: ['Patient'], returns: 'Parameters' },
+  ],
 };
 
 interface Options {

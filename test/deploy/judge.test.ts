@@ -69,8 +69,8 @@ test('bundles that are missing or too large', () => {
 });
 
 test('operations without a bot, with an unusable code, on no type', () => {
-  const operations = [{ code: 'Do it', bot: 'nobody', description: '', resource: ['Nothing'] }];
-  expect(judge({}, { operations })).toHaveLength(3);
+  const operations = [{ code: 'Do it', bot: 'nobody', description: '', resource: ['Nothing'], returns: 'Nothing' }];
+  expect(judge({}, { operations })).toHaveLength(4);
 });
 
 describe('loops', () => {

@@ -1,11 +1,11 @@
 /** Reads what a reveal is decided on: whose the token is, who asks, what the Consents say. */
-import type { Bundle, Consent, Encounter, Patient, PractitionerRole, Resource } from '@medplum/fhirtypes';
+import type { Consent, Encounter, Patient, PractitionerRole } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
-import { Fault } from '../../observability/fault.ts';
-import type { Fetched, SourceFhir } from '../../ports.ts';
+import type { SourceFhir } from '../../ports.ts';
 import { ACTIVE } from '../../rules/access/role.ts';
 import { linkIn } from '../link.ts';
 import { keptOf, payloadTerm } from '../payload.ts';
+import { readAll } from '../read-all.io.ts';
 import type { RevealFacts } from './facts.ts';
 
 /**
@@ -48,33 +48,4 @@ export async function gatherReveal(
     consents: consents as Consent[],
     encounters: encounters as Encounter[],
   };
-}
-
-/** All pages of every search; a read is a list of one, or of none when there is nothing. */
-async function readAll(source: SourceFhir, urls: readonly string[]): Promise<Resource[][]> {
-  const answers = urls.length > 0 ? await source.read(urls) : [];
-  const lists: Resource[][] = [];
-  for (const answer of answers) {
-    lists.push(await pagesOf(source, answer));
-  }
-  return lists;
-}
-
-async function pagesOf(source: SourceFhir, { status, resource }: Fetched): Promise<Resource[]> {
-  if (!resource) {
-    if (status === 404 || status === 410) {
-      return [];
-    }
-    throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
-  }
-  if (resource.resourceType !== 'Bundle') {
-    return [resource];
-  }
-  const found: Resource[] = [];
-  for (let page: Bundle | undefined = resource; page;) {
-    found.push(...(page.entry ?? []).flatMap((entry) => entry.resource ?? []));
-    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-    page = next ? await source.search(next) : undefined;
-  }
-  return found;
 }
