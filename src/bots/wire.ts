@@ -37,7 +37,6 @@ export type BotName =
   | 'health'
   | 'reveal'
   | 'export'
-  | 'export'
   | 'admin'
   | 'consent-form'
   | 'mirror-audit'
