@@ -38,6 +38,8 @@ export interface SourceFacts extends Oversight {
   readonly configurations: Listed<UserConfiguration>;
   readonly waiting: Listed<Task>;
   readonly failed: number | undefined;
+  /** Whether the queue is paused, or its breaker open. */
+  readonly queueControl: Listed<Basic>;
   readonly checkpoint: Listed<Basic>;
   /** Changed records of replicated types in the last hour. */
   readonly changes: number | undefined;

@@ -6,6 +6,7 @@ import type { Config } from '../../src/config/load.ts';
 import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
+import { controlTerm } from '../../src/queue/control.ts';
 import { tokenRequest } from '../../src/remote/grant.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
 import { readManifest } from '../deploy/manifest.ts';
@@ -85,6 +86,7 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
     configurations: await view.list('UserConfiguration'),
     waiting: await view.list<Task>(`${jobs}&status=requested`),
     failed: await view.count(`${jobs}&status=failed`),
+    queueControl: await view.list<Basic>(`Basic?identifier=${encodeURIComponent(controlTerm(systems))}`),
     checkpoint: await view.list<Basic>(checkpointSearch(systems).replace('&_count=1', '')),
     changes: changes.every((count) => count !== undefined) ? changes.reduce((a, b) => a + b, 0) : undefined,
     reads: await Promise.all(Array.from({ length: PARALLEL_READS }, () => view.get('Bot?_count=1'))),

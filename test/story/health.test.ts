@@ -2,6 +2,8 @@ import type { Task } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { InstallOptions } from '../../scripts/install.ts';
+import { basicOf } from '../../src/queue/control.ts';
+import { taskOf } from '../../src/queue/job.ts';
 import { createWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
@@ -168,6 +170,37 @@ test('an old job and a late sweep are told, and the rest is not asked again', as
   });
 });
 
+test('a pause, an open breaker and dead letters are told', async () => {
+  await world.sweep();
+  const systems = systemsOf();
+  const { repo } = world.sandbox.source;
+  const now = world.sandbox.clock.now();
+  expect(await ask()).toMatchObject({
+    body: { status: 'healthy', queue: { held: false, failed: 0, oldestWaitingSeconds: 0 } },
+  });
+  const control = await repo.createResource(
+    basicOf(systems, { open: { reason: 'replica-unavailable', since: now - 60_000, probeAt: now } })
+  );
+  expect(await ask()).toMatchObject({
+    body: {
+      status: 'degraded',
+      reasons: { queue: 'breaker-open' },
+      queue: { held: 'replica-unavailable', since: new Date(now - 60_000).toISOString() },
+    },
+  });
+  await repo.updateResource({ ...basicOf(systems, { pausedAt: now }), id: control.id });
+  const order = { type: 'observation-sync', key: 'x', patient: 'Patient/x', at: now, isDead: true };
+  await repo.createResource(taskOf(systems, order, now));
+  await repo.createResource(taskOf(systems, { ...order, key: 'y', at: now - 90_000, isDead: false }, now));
+  expect(await ask()).toMatchObject({
+    body: { reasons: { queue: 'queue-paused' }, queue: { held: 'paused', failed: 1 } },
+  });
+  const { queue } = (await ask()).body as { queue: { oldestWaitingSeconds: number } };
+  expect(queue.oldestWaitingSeconds).toBeGreaterThanOrEqual(90);
+  await repo.updateResource({ ...basicOf(systems, {}), id: control.id });
+  expect(await ask()).toMatchObject({ body: { reasons: { queue: 'jobs-failed' }, queue: { held: false } } });
+});
+
 test('it reads, and neither writes nor sees records', async () => {
   world.asked();
   await ask();
@@ -176,5 +209,5 @@ test('it reads, and neither writes nor sees records', async () => {
       .asked()
       .map(({ method, url }) => `${method} ${new URL(url, 'http://x').pathname}`)
       .sort()
-  ).toEqual(['GET /fhir/R4/Basic', 'GET /fhir/R4/Task', 'GET /fhir/R4/Task']);
+  ).toEqual(['GET /fhir/R4/Basic', 'GET /fhir/R4/Basic', 'GET /fhir/R4/Task', 'GET /fhir/R4/Task']);
 });

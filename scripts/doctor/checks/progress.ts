@@ -1,6 +1,7 @@
 /** Whether the work is being done: jobs and watermarks, judged as the bot `health` judges them. Pure. */
+import { controlOf } from '../../../src/queue/control.ts';
 import { watermarksOf } from '../../../src/flows/checkpoint.ts';
-import { ageOf, queueVerdict, waitOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
+import { ageOf, queueVerdict, standingOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
 import type { State } from '../../../src/flows/health/judge.ts';
 import type { Facts } from '../facts.ts';
 import { fail, ok, unseen, warn } from '../finding.ts';
@@ -12,13 +13,23 @@ function judge(state: State, detail: string, remedy: string): Judgement {
   return state === 'healthy' ? ok(detail) : (state === 'degraded' ? warn : fail)(detail, remedy);
 }
 
-export function oldestJob({ source, now }: Facts): Judgement {
+export function oldestJob({ source, systems, now }: Facts): Judgement {
   if ('problem' in source.waiting) {
     return unseen(`the Tasks: ${source.waiting.problem}`);
   }
+  if ('problem' in source.queueControl) {
+    return unseen(`the control of the queue: ${source.queueControl.problem}`);
+  }
   const { rows } = source.waiting;
-  const { state } = queueVerdict(rows, (source.failed ?? 0) > 0, now);
-  const detail = `${rows.length} waiting${rows.length > 0 ? `, the oldest due for ${minutes(waitOf(rows, now))}` : ''}; ${source.failed ?? 0} failed`;
+  const control = controlOf(systems, source.queueControl.rows[0]);
+  const failed = source.failed ?? 0;
+  const { state, reason } = queueVerdict(control, rows, failed, now);
+  const { held, since, oldestWaitingSeconds } = standingOf(control, rows, failed, now);
+  const waiting = `${rows.length} waiting${rows.length > 0 ? `, the oldest due for ${minutes(oldestWaitingSeconds * 1000)}` : ''}; ${failed} failed`;
+  const detail = held === false ? waiting : `held since ${since}: ${held}; ${waiting}`;
+  if (reason === 'queue-paused') {
+    return judge(state, detail, 'Somebody has paused the queue: `npm run admin -- queue resume` lets it go on.');
+  }
   return judge(
     state,
     detail,

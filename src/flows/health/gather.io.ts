@@ -3,6 +3,8 @@ import type { Basic, Task } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import { faultCodeOf } from '../../observability/fault.ts';
 import type { ReplicaProbe, SourceFhir } from '../../ports.ts';
+import { controlOf, controlTerm } from '../../queue/control.ts';
+import type { Control } from '../../queue/control.ts';
 import { checkpointSearch, watermarksOf } from '../checkpoint.ts';
 import type { Watermarks } from '../checkpoint.ts';
 
@@ -12,7 +14,10 @@ export type Finding<T> = { readonly value: T } | { readonly fault: string };
 /** Jobs as far as they tell how the queue is doing. */
 export interface Jobs {
   readonly waiting: readonly Task[];
-  readonly hasFailed: boolean;
+  /** Dead letters. */
+  readonly failed: number;
+  /** Whether somebody has paused the queue, or its breaker is open. */
+  readonly control: Control;
 }
 
 /** Waits for work, but not longer than the limit. */
@@ -54,13 +59,15 @@ export function lookAtSource(within: Within, source: SourceFhir, systems: System
 export function lookAtQueue(within: Within, source: SourceFhir, systems: Systems): Promise<Finding<Jobs>> {
   const jobs = `Task?code=${encodeURIComponent(`${systems.control}|`)}`;
   return finding(within, async () => {
-    const [waiting, failed] = await Promise.all([
+    const [control, waiting, failed] = await Promise.all([
+      source.search(`Basic?identifier=${encodeURIComponent(controlTerm(systems))}&_count=1`),
       source.search(`${jobs}&status=requested&_sort=authored-on&_count=${WAITING_PAGE}`),
-      source.search(`${jobs}&status=failed&_count=1`),
+      source.search(`${jobs}&status=failed&_summary=count`),
     ]);
     return {
       waiting: (waiting.entry ?? []).flatMap(({ resource }) => (resource as Task | undefined) ?? []),
-      hasFailed: (failed.entry ?? []).length > 0,
+      failed: failed.total ?? 0,
+      control: controlOf(systems, control.entry?.[0]?.resource as Basic | undefined),
     };
   });
 }

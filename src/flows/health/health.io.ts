@@ -5,8 +5,8 @@ import type { Clock, ReplicaProbe, SourceFhir } from '../../ports.ts';
 import type { Loaded } from '../../config/load.ts';
 import { lookAtQueue, lookAtSource, reachReplica, signIn } from './gather.io.ts';
 import type { Finding, Within } from './gather.io.ts';
-import { HEALTHY, queueVerdict, reportOf, watermarksVerdict } from './judge.ts';
-import type { CheckName, Report, Verdict } from './judge.ts';
+import { HEALTHY, queueVerdict, reportOf, standingOf, watermarksVerdict } from './judge.ts';
+import type { CheckName, QueueStanding, Report, Verdict } from './judge.ts';
 import { checksOf } from './probe.ts';
 
 /** What the flow is given: no more than it may touch. */
@@ -37,19 +37,21 @@ export async function health(deps: HealthDeps, input: unknown): Promise<Report> 
     throw new Fault('input-invalid', ['probe is live, ready or startup']);
   }
   const isOff = 'config' in loaded && !loaded.config.syncEnabled;
-  const verdicts = await verdictsOf(deps, checks, isOff);
+  const { verdicts, standing } = await verdictsOf(deps, checks, isOff);
   return {
     ...reportOf(verdicts, new Date(clock.now()).toISOString()),
+    ...(standing && { queue: standing }),
     ...('problems' in loaded && { settings: loaded.problems }),
     ...(isOff && { off: true }),
   };
 }
 
-async function verdictsOf(
-  deps: HealthDeps,
-  checks: readonly CheckName[],
-  isOff: boolean
-): Promise<Partial<Record<CheckName, Verdict>>> {
+interface Judged {
+  readonly verdicts: Partial<Record<CheckName, Verdict>>;
+  readonly standing: QueueStanding | undefined;
+}
+
+async function verdictsOf(deps: HealthDeps, checks: readonly CheckName[], isOff: boolean): Promise<Judged> {
   const { loaded, source, replica, clock, within } = deps;
   const systems = 'config' in loaded ? loaded.config.systems : systemsOf();
   const isAsked = (name: CheckName): boolean => checks.includes(name);
@@ -65,7 +67,7 @@ async function verdictsOf(
     ...(reached && { replica: verdictOf(reached, () => HEALTHY) }),
     ...(signedIn && { token: verdictOf(signedIn, () => HEALTHY) }),
     ...(queue && {
-      queue: verdictOf(queue, ({ waiting, hasFailed }) => queueVerdict(waiting, hasFailed, clock.now())),
+      queue: verdictOf(queue, ({ control, waiting, failed }) => queueVerdict(control, waiting, failed, clock.now())),
     }),
     // Without a sweep that may run there is none that could be late.
     ...(marks &&
@@ -75,7 +77,11 @@ async function verdictsOf(
   };
   // Without settings no bot runs: whatever is asked, except for the source, is out of order.
   const rest = checks.filter((name) => !hasSettings && name !== 'source').map((name) => [name, NO_SETTINGS] as const);
-  return { ...found, ...Object.fromEntries(rest) };
+  const jobs = queue && 'value' in queue ? queue.value : undefined;
+  return {
+    verdicts: { ...found, ...Object.fromEntries(rest) },
+    standing: jobs && standingOf(jobs.control, jobs.waiting, jobs.failed, clock.now()),
+  };
 }
 
 function verdictOf<T>(finding: Finding<T>, judge: (value: T) => Verdict): Verdict {

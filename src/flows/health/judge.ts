@@ -1,5 +1,7 @@
 /** What findings mean: the state of each check, and the worst of them for the whole. Pure. */
 import type { Task } from '@medplum/fhirtypes';
+import { heldBy } from '../../queue/control.ts';
+import type { Control } from '../../queue/control.ts';
 import type { Watermarks } from '../checkpoint.ts';
 
 /** Worst last. */
@@ -22,10 +24,24 @@ export interface Report {
   readonly checks: Readonly<Partial<Record<CheckName, State>>>;
   /** For each check that is not healthy: a code, never data. */
   readonly reasons?: Readonly<Partial<Record<CheckName, string>>>;
+  /** How the queue stands, when it was looked at. */
+  readonly queue?: QueueStanding;
   /** Settings that are missing or invalid, by name and without values. */
   readonly settings?: readonly string[];
   /** True when SYNC_ENABLED is false: nothing is sent, so the replica is not asked. */
   readonly off?: true;
+}
+
+/** What an operator asks about the queue first. */
+export interface QueueStanding {
+  /** Why nothing is delivered: `paused`, or the code of the fault that opened the breaker; false when it goes on. */
+  readonly held: string | false;
+  /** Since when, an instant. */
+  readonly since?: string;
+  /** Dead letters. */
+  readonly failed: number;
+  /** How long the oldest job has been due. */
+  readonly oldestWaitingSeconds: number;
 }
 
 /** Three sweeps that did not happen; a day without any. */
@@ -86,16 +102,37 @@ export function ageOf(watermarks: Watermarks, now: number): number | undefined {
 }
 
 /**
+ * @param control - Whether the queue is held.
  * @param waiting - Jobs with status `requested`; none is well.
- * @param hasFailed - Whether any job has used up its attempts.
+ * @param failed - How many dead letters there are.
  * @param now - Milliseconds since the epoch.
- * @returns Failed jobs degrade as well: they stay until a person acts.
+ * @returns A held queue degrades, whoever holds it: nothing is delivered. So do dead letters: they stay until a person acts.
  */
-export function queueVerdict(waiting: readonly Task[], hasFailed: boolean, now: number): Verdict {
+export function queueVerdict(control: Control, waiting: readonly Task[], failed: number, now: number): Verdict {
+  if (heldBy(control) !== undefined) {
+    return { state: 'degraded', reason: control.pausedAt === undefined ? 'breaker-open' : 'queue-paused' };
+  }
   if (waitOf(waiting, now) > WAITING_MS) {
     return { state: 'degraded', reason: 'jobs-waiting' };
   }
-  return hasFailed ? { state: 'degraded', reason: 'jobs-failed' } : HEALTHY;
+  return failed > 0 ? { state: 'degraded', reason: 'jobs-failed' } : HEALTHY;
+}
+
+/**
+ * @param control - Whether the queue is held.
+ * @param waiting - Jobs with status `requested`, the oldest among them.
+ * @param failed - How many dead letters there are.
+ * @param now - Milliseconds since the epoch.
+ * @returns How the queue stands.
+ */
+export function standingOf(control: Control, waiting: readonly Task[], failed: number, now: number): QueueStanding {
+  const since = control.pausedAt ?? control.open?.since;
+  return {
+    held: heldBy(control) ?? false,
+    ...(since !== undefined && { since: new Date(since).toISOString() }),
+    failed,
+    oldestWaitingSeconds: Math.round(waitOf(waiting, now) / 1000),
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Task } from '@medplum/fhirtypes';
 import { describe, expect, test } from 'vitest';
 import { queueVerdict, reportOf, waitOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
+import type { Control } from '../../../src/queue/control.ts';
 import { checksOf } from '../../../src/flows/health/probe.ts';
 
 const NOW = Date.parse('2026-03-04T12:00:00Z');
@@ -42,18 +43,23 @@ test.each([
   ['none for a day', { Patient: ago(60 * 25) }, 'unhealthy'],
 ])('watermarks: %s', (_, marks, state) => expect(watermarksVerdict(marks, NOW).state).toBe(state));
 
-test.each([
-  ['no jobs at all', [], false, 'healthy'],
-  ['one that has just come', [job({ authoredOn: ago(1) })], false, 'healthy'],
-  ['one that is due for two hours', [job({ authoredOn: ago(1) }), job({ authoredOn: ago(120) })], false, 'degraded'],
+test.each<[string, Control, Task[], number, string]>([
+  ['no jobs at all', {}, [], 0, 'healthy'],
+  ['one that has just come', {}, [job({ authoredOn: ago(1) })], 0, 'healthy'],
+  ['one that is due for two hours', {}, [job({ authoredOn: ago(1) }), job({ authoredOn: ago(120) })], 0, 'degraded'],
   [
     'an old one whose next try lies ahead',
+    {},
     [job({ authoredOn: ago(600), executionPeriod: { start: ago(-5) } })],
-    false,
+    0,
     'healthy',
   ],
-  ['one that has failed', [], true, 'degraded'],
-])('queue: %s', (_, waiting, hasFailed, state) => expect(queueVerdict(waiting, hasFailed, NOW).state).toBe(state));
+  ['one that has failed', {}, [], 1, 'degraded'],
+  ['a pause', { pausedAt: NOW }, [], 0, 'degraded'],
+  ['an open breaker', { open: { reason: 'replica-unavailable', since: NOW, probeAt: NOW } }, [], 0, 'degraded'],
+])('queue: %s', (_, control, waiting, failed, state) =>
+  expect(queueVerdict(control, waiting, failed, NOW).state).toBe(state)
+);
 
 test('a job without any date does not count as old', () => expect(waitOf([job({})], NOW)).toBe(0));
 
