@@ -52,10 +52,11 @@ const TYPES: Readonly<Record<string, TypePolicy>> = manifest.policy.types;
 export const PROFILE = manifest.policy.profile as 'pseudonymised' | 'safe-harbor';
 export const NARROW: readonly string[] = manifest.policy.narrow;
 
+/** The names of the replicated types, for whoever speaks of them and touches no record. */
+export const TYPE_NAMES: readonly string[] = Object.keys(TYPES).filter((type) => TYPES[type]?.replicate);
+
 /** The replicated types, parents before children: Patient → Encounter → the rest. */
-export const REPLICATED_TYPES = Object.keys(TYPES).filter(
-  (type) => TYPES[type]?.replicate
-) as readonly ReplicatedType[];
+export const REPLICATED_TYPES = TYPE_NAMES as readonly ReplicatedType[];
 
 /**
  * @param resourceType - A type.

@@ -99,6 +99,8 @@ export interface RunState {
   readonly errors: readonly string[];
   /** What a dry run would do, bounded. */
   readonly listed: readonly Listed[];
+  /** Records per patient by type, as seen by this run and those before: how many patients fill a page. */
+  readonly rates: Readonly<Record<string, number>>;
   /** How many runs of the bot it has taken. */
   readonly runs: number;
 }
@@ -228,6 +230,17 @@ export function resultOf(state: RunState, now: number): Result {
  */
 export function pluralOf(resourceType: string): string {
   return `${resourceType.charAt(0).toLowerCase()}${resourceType.slice(1).replace(/y$/, 'ie')}s`;
+}
+
+/** It is named and never read. */
+const ORGANIZATION = 'Organization';
+
+/**
+ * @param id - Of an Organization.
+ * @returns The reference to it.
+ */
+export function organizationOf(id: string): string {
+  return `${ORGANIZATION}/${id}`;
 }
 
 /** The code of the event that tells of a complete run. */

@@ -1,15 +1,15 @@
 /** What an ADMIN may ask about reconciliation. The work itself is that of the bot `reconcile`. */
 import type { AuditEvent } from '@medplum/fhirtypes';
-import { REPLICATED_TYPES } from '../../config/policy.ts';
+import { TYPE_NAMES } from '../../config/policy.ts';
 import { adminAction } from '../action.ts';
 import type { Actions, AdminDeps } from '../action.ts';
-import { historySearch, pluralOf, resultIn } from '../reconciliation.ts';
+import { historySearch, organizationOf, pluralOf, resultIn } from '../reconciliation.ts';
 import type { Counts, Result } from '../reconciliation.ts';
 
 const BOT = 'reconcile';
 /** The admin has an answer to give: what takes longer goes on by itself at the next tick. */
 const PATIENCE_SECONDS = 8;
-const TYPES = [...REPLICATED_TYPES, ...REPLICATED_TYPES.map(pluralOf)];
+const TYPES = [...TYPE_NAMES, ...TYPE_NAMES.map(pluralOf)];
 
 const orgId = { kind: 'id', why: 'Only patients of this Organization.' } as const;
 const scope = {
@@ -31,7 +31,7 @@ function statsOf(result: Result | undefined): object {
   if (!result) {
     return { stats: {}, asOf: null };
   }
-  const rows = REPLICATED_TYPES.flatMap((type) => {
+  const rows = TYPE_NAMES.flatMap((type) => {
     const counts = result[pluralOf(type)] as Counts | undefined;
     return counts ? [[pluralOf(type), standingOf(counts)] as const] : [];
   });
@@ -46,7 +46,7 @@ function standingOf({ total, withheld, errors, notSynced, stale }: Counts): obje
 }
 
 const bulkSync: Actions = Object.fromEntries(
-  REPLICATED_TYPES.map((type) => [
+  TYPE_NAMES.map((type) => [
     `bulk-sync/${pluralOf(type)}`,
     adminAction({
       effect: 'change',
@@ -70,7 +70,7 @@ export const RECONCILIATION_ACTIONS: Actions = {
     why: 'How many records have a copy, by type, as of the last complete reconciliation.',
     parameters: { orgId },
     run: async (deps, values) => {
-      const organization = values.orgId && `Organization/${values.orgId}`;
+      const organization = values.orgId && organizationOf(values.orgId);
       const last = (await results(deps, 100)).find((one) => one.organization === organization);
       return { success: true, ...statsOf(last) };
     },

@@ -35,7 +35,7 @@ interface Draft {
  * @throws Fault when either server cannot be reached. What was saved is not done again, and nothing is lost that was not saved.
  */
 export async function advance(deps: Deps, from: RunState, save: (state: RunState) => Promise<void>): Promise<RunState> {
-  const rates = new Map<string, number>();
+  const rates = new Map(Object.entries(from.rates));
   let state = from;
   while (state.phase !== 'done' && deps.clock.now() < deps.deadlineAt) {
     const draft: Draft = {
@@ -46,7 +46,15 @@ export async function advance(deps: Deps, from: RunState, save: (state: RunState
     };
     const moved = await step(deps, state, draft, rates);
     const { counts, expected, listed } = draft;
-    state = { ...state, counts, expected, listed, errors: [...draft.errors], ...moved };
+    state = {
+      ...state,
+      counts,
+      expected,
+      listed,
+      errors: [...draft.errors],
+      rates: Object.fromEntries(rates),
+      ...moved,
+    };
     await save(state);
   }
   return state;

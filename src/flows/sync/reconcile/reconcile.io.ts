@@ -86,7 +86,7 @@ function isTonight({ config }: Deps, last: RunState | undefined, now: number): b
   return hour % 24 === config.reconcileHour && (last === undefined || Math.floor(last.startedAt / HOUR_MS) < hour);
 }
 
-function begun({ clock, correlationId }: Deps, scope: Scope): RunState {
+function begun({ clock, correlationId }: Deps, scope: Scope, rates: RunState['rates'] = {}): RunState {
   return {
     runId: correlationId,
     startedAt: clock.now(),
@@ -99,6 +99,7 @@ function begun({ clock, correlationId }: Deps, scope: Scope): RunState {
     seen: [],
     errors: [],
     listed: [],
+    rates,
     runs: 0,
   };
 }
@@ -106,7 +107,7 @@ function begun({ clock, correlationId }: Deps, scope: Scope): RunState {
 /** In the place of the one before, if there is one. Who is second finds the first one's, and works on that. */
 async function opened(deps: Deps, name: string, before: SavedRun | undefined, scope: Scope): Promise<SavedRun> {
   const { source, config } = deps;
-  const basic = runBasic(config.systems, name, begun(deps, scope), 0);
+  const basic = runBasic(config.systems, name, begun(deps, scope, before?.state.rates), 0);
   if (before) {
     await source.replace({ ...basic, id: before.id }, before.versionId);
   } else {

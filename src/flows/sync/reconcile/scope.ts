@@ -2,7 +2,7 @@
 import { REPLICATED_TYPES } from '../../../config/policy.ts';
 import type { ReplicatedType } from '../../../config/policy.ts';
 import { Fault } from '../../../observability/fault.ts';
-import { pluralOf } from '../../reconciliation.ts';
+import { organizationOf, pluralOf } from '../../reconciliation.ts';
 import type { RunState, Scope } from '../../reconciliation.ts';
 
 const MAX_BATCH = 1000;
@@ -71,7 +71,7 @@ export function callOf(input: unknown): Call {
   const scope: Scope = {
     types: types ?? REPLICATED_TYPES,
     ...(patient && { patient }),
-    ...(organization && { organization: `Organization/${organization}` }),
+    ...(organization && { organization: organizationOf(organization) }),
     batchSize: Math.max(1, integer('batchSize', MAX_BATCH) ?? MAX_BATCH),
     staleDays: integer('staleDays', 36_500) ?? 0,
     isDryRun: flag('dryRun'),

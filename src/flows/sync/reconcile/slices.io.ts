@@ -79,7 +79,7 @@ async function* inOrder(
       continue;
     }
     most = people.length;
-    reading.rates.set(type, Math.max(0.001, (rate + page.records.length / some.length) / 2));
+    reading.rates.set(type, Math.max(0.001, page.records.length / some.length));
     from += some.length;
     if (page.next) {
       yield* ofOne(deps, type, some, reading);
