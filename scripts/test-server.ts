@@ -14,6 +14,7 @@ import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
 import { ADMIN } from './server/contract/admin.ts';
 import { EXPORT } from './server/contract/export.ts';
+import { GATEWAY } from './server/contract/gateway.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
@@ -155,6 +156,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...TRAIL,
     ...REVEAL,
     ...EXPORT,
+    ...GATEWAY,
     ...ADMIN,
     ...HEALTH,
   ];

@@ -189,7 +189,7 @@ export interface Inspected extends Copy {
 
 /** One page of a walk over the replica. */
 export interface CopyPage {
-  readonly copies: readonly Copy[];
+  readonly copies: readonly Inspected[];
   /** Where the next one is, relative to the FHIR endpoint. */
   readonly next: string | undefined;
   /** As the server counts, when it was asked to. */
@@ -314,6 +314,7 @@ export type LogEvent =
   | 'input-ignored'
   | 'reveal-answered'
   | 'export-answered'
+  | 'gateway-answered'
   | 'admin-answered'
   | 'audit-mirrored'
   | 'audit-sealed'

@@ -37,6 +37,7 @@ export type BotName =
   | 'health'
   | 'reveal'
   | 'export'
+  | 'gateway'
   | 'admin'
   | 'consent-form'
   | 'mirror-audit'

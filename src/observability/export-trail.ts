@@ -7,6 +7,8 @@ import { consentEntity } from './trail.ts';
 
 /** One export. */
 export interface ExportEvent {
+  /** By which way: a patient's whole record, or a request that was passed on. */
+  readonly kind: 'everything' | 'gateway';
   readonly correlationId: string;
   readonly bot: string;
   readonly requester: string | undefined;
@@ -24,6 +26,8 @@ export interface ExportEvent {
   readonly token: string | undefined;
   /** How many resources were handed over. */
   readonly resourceCount: number;
+  /** What was asked for, in words of ours. */
+  readonly details?: Readonly<Record<string, string>>;
   /** The deciding Consents, `Consent/id/_history/version`. */
   readonly consents: readonly string[];
 }
@@ -42,7 +46,7 @@ export function exportEventOf(event: ExportEvent, systems: Systems): AuditEvent 
     resourceType: 'AuditEvent',
     extension: [{ url: SEVERITY, valueCode: hasFailed ? 'error' : refusal ? 'warning' : 'informational' }],
     type: { system: systems.auditType, code: 'FHIR_EXPORT' },
-    subtype: [{ system: systems.auditDetail, code: 'everything' }],
+    subtype: [{ system: systems.auditDetail, code: event.kind }],
     action: refusal ? 'E' : 'R',
     period: { start: instant(event.startedAt), end: instant(event.at) },
     recorded: instant(event.at),
@@ -54,7 +58,7 @@ export function exportEventOf(event: ExportEvent, systems: Systems): AuditEvent 
     entity: [
       correlationOf(
         event.correlationId,
-        { resourceCount: String(event.resourceCount), ...(refusal && { refusal }) },
+        { resourceCount: String(event.resourceCount), ...event.details, ...(refusal && { refusal }) },
         systems
       ),
       ...whoseEntity(event, systems),

@@ -67,6 +67,11 @@ export const FAULTS = {
     issue: 'forbidden',
     retryable: false,
   },
+  'gateway-refused': {
+    message: 'The gateway does not pass this on for this requester.',
+    issue: 'forbidden',
+    retryable: false,
+  },
   'payload-missing': {
     message: 'There is no encrypted original under this token.',
     issue: 'not-found',

@@ -179,7 +179,7 @@ export function replicaRequests(config: Config, client: Client, parts: Parts): R
       if (page?.resourceType !== 'Bundle') {
         throw new Fault('replica-unavailable', ['a search was not answered']);
       }
-      return { copies: copiesOf(page, systems), next: nextPage(page, replica.fhirUrl), total: page.total };
+      return { copies: inspectedOf(page, systems), next: nextPage(page, replica.fhirUrl), total: page.total };
     },
   };
 }

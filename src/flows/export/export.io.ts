@@ -7,8 +7,9 @@ import type { Decision } from '../../rules/consent/decision.ts';
 import type { Deps } from '../deps.ts';
 import { keyringOf } from '../keyring.ts';
 import { liveTokens } from '../link.ts';
-import type { Asker, ExportFacts } from './facts.ts';
-import { copiesOf, gatherExport, recordsOf } from './gather.io.ts';
+import { gatherStanding } from '../standing.io.ts';
+import type { Asker, StandingFacts } from '../standing.ts';
+import { copiesOf, recordsOf } from './gather.io.ts';
 import { readExport } from './input.ts';
 import type { ExportAsk } from './input.ts';
 import { gateOf, judgeStanding } from './judge.ts';
@@ -66,7 +67,7 @@ const BULK = 'research uses the bulk export of cohorts';
 async function decide(deps: ExportDeps, ask: ExportAsk): Promise<Outcome> {
   const { config, source, clock, requester } = deps;
   const asker: Asker = { requester, at: new Date(clock.now()).toISOString() };
-  const facts = await gatherExport(source, config.systems, ask.patient, requester);
+  const facts = await gatherStanding(source, config.systems, ask.patient, requester);
   const standing = judgeStanding(facts, config, asker);
   const named = 'token' in ask.patient ? { token: ask.patient.token } : { token: liveTokens(facts.link)[0] };
   const about = { role: standing.role, patientId: facts.patient?.id, ...named };
@@ -83,7 +84,7 @@ async function decide(deps: ExportDeps, ask: ExportAsk): Promise<Outcome> {
 async function fetchCopies(
   { config, source, replica, mint }: ExportDeps,
   ask: ExportAsk,
-  facts: ExportFacts,
+  facts: StandingFacts,
   gate: Gate
 ): Promise<Outcome> {
   const { systems } = config;
@@ -119,6 +120,7 @@ async function record(deps: ExportDeps, startedAt: number, outcome: Outcome, has
   await source.record(
     exportEventOf(
       {
+        kind: 'everything',
         correlationId,
         bot,
         requester,

@@ -4,11 +4,12 @@ import type { Config } from '../../config/load.ts';
 import { mayExport } from '../../rules/access/export.ts';
 import type { ExportRefusal } from '../../rules/access/export.ts';
 import { actorsOf } from '../../rules/access/role.ts';
-import type { Requester, Role } from '../../rules/access/role.ts';
+import type { Role } from '../../rules/access/role.ts';
 import { decideClasses } from '../../rules/consent/classes.ts';
 import type { Decision } from '../../rules/consent/decision.ts';
 import { mayReplicate } from '../../rules/consent/gate.ts';
-import type { Asker, ExportFacts } from './facts.ts';
+import { organizationsOf, requesterOf } from '../standing.ts';
+import type { Asker, StandingFacts } from '../standing.ts';
 
 /** What the roles come to. */
 export type Standing =
@@ -23,7 +24,7 @@ export type Standing =
  * @param asker - In whose name, and when.
  * @returns The role that counts, or a refusal.
  */
-export function judgeStanding(facts: ExportFacts, config: Config, asker: Asker): Standing {
+export function judgeStanding(facts: StandingFacts, config: Config, asker: Asker): Standing {
   const { patient } = facts;
   const standing = mayExport(
     requesterOf(facts, config, asker),
@@ -55,7 +56,7 @@ export interface Gate {
  * @param role - In which role.
  * @returns The gate.
  */
-export function gateOf(facts: ExportFacts, config: Config, asker: Asker, role: Role): Gate {
+export function gateOf(facts: StandingFacts, config: Config, asker: Asker, role: Role): Gate {
   const { purpose } = config.consent;
   const actors = role === 'PATIENT' ? config.consent.actors : actorsOf(requesterOf(facts, config, asker), asker.at);
   const id = facts.patient?.id ?? '';
@@ -74,15 +75,4 @@ export function gateOf(facts: ExportFacts, config: Config, asker: Asker, role: R
         dataClassSystem: config.systems.dataClass,
       }),
   };
-}
-
-function requesterOf({ roles, encounters }: ExportFacts, { adminClients }: Config, { requester }: Asker): Requester {
-  return { reference: requester, roles, encounters, adminClients };
-}
-
-/** Where the patient is looked after, as Medplum says it (`meta.accounts`) and as FHIR does. */
-function organizationsOf(patient: Patient | undefined): string[] {
-  const meta = patient?.meta as { readonly accounts?: readonly { readonly reference?: string }[] } | undefined;
-  const references = [patient?.managingOrganization?.reference, ...(meta?.accounts ?? []).map((one) => one.reference)];
-  return references.flatMap((reference) => (reference === undefined ? [] : [reference]));
 }

@@ -1,7 +1,8 @@
 /** Copies → the searchset that the caller gets. Pure. */
-import type { Bundle, BundleEntry, Meta, Resource } from '@medplum/fhirtypes';
+import type { Bundle, BundleEntry } from '@medplum/fhirtypes';
 import { REPLICATED_TYPES } from '../../config/policy.ts';
 import type { Inspected } from '../../ports.ts';
+import { bare } from '../bare.ts';
 import { isWithin } from './dates.ts';
 import type { ExportAsk } from './input.ts';
 
@@ -61,15 +62,4 @@ export function pageOf(
     // An array may not be empty (FHIR R4 json.html#null).
     ...(entry.length > 0 && { entry }),
   };
-}
-
-/** Of the meta stays what FHIR knows, but for tags: author, project and compartments are the replica's own business. */
-function bare(content: Resource): Resource {
-  const { versionId, lastUpdated, security } = content.meta ?? {};
-  const meta: Meta = {
-    ...(versionId && { versionId }),
-    ...(lastUpdated && { lastUpdated }),
-    ...(security && { security }),
-  };
-  return { ...content, meta };
 }
