@@ -1,5 +1,5 @@
 /** Many differences among many records, runs that are killed wherever they are, and what the admin is told. */
-import type { Observation, Patient } from '@medplum/fhirtypes';
+import type { Observation, Patient, Project } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sampleStream } from '../../scripts/samples/patients.ts';
 import { askBot, client, setSettings } from '../support/callers.ts';
@@ -182,4 +182,34 @@ test('the admin runs it, and is told of its results in the seeds’ shapes', asy
     history: [{ isComplete: true, dryRun: false }],
   });
   expect(await held(world)).toEqual(await expected(world));
+});
+
+test('after a change of the key it moves every patient to the new one, and the former copies go', async () => {
+  const made = [await admit(world), await admit(world, 'Roe')];
+  for (const { patient } of made) {
+    await consent(world, patient);
+  }
+  await run();
+  const before = (await all<Patient>(world.sandbox, 'Patient', 'replica')).map(
+    ({ identifier }) => identifier?.[0]?.value
+  );
+  const { source } = world.sandbox;
+  const project = await source.repo.readResource<Project>('Project', source.projectId);
+  const old = project.secret?.find(({ name }) => name === 'PSEUDONYM_KEY')?.valueString ?? '';
+  await setSettings(world, {
+    PSEUDONYM_KEY: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+    PSEUDONYM_KEY_PREVIOUS: old,
+    PSEUDONYM_KEY_VERSION: '2',
+  });
+  expect(await run()).toMatchObject({
+    isComplete: true,
+    patients: { oldKey: 2 },
+    observations: { oldKey: 2, notSynced: 0 },
+  });
+  expect(await held(world)).toEqual(await expected(world));
+  const after = (await all<Patient>(world.sandbox, 'Patient', 'replica')).map(
+    ({ identifier }) => identifier?.[0]?.value
+  );
+  expect([after.length, after.filter((token) => before.includes(token))]).toEqual([2, []]);
+  expect(sums(await run())).toMatchObject({ enqueued: 0, errors: 0, oldKey: 0 });
 });
