@@ -33,11 +33,14 @@ const shares: Share[] =
 const startedAt = performance.now();
 let lived = 0;
 let broken = 0;
+/** What the histories were worth. */
+const seen = { jobs: 0, deadLetters: 0, outages: 0, requests: 0 };
 
 function show(): void {
   const seconds = (performance.now() - startedAt) / 1000;
   console.log(
-    `${lived} of ${runs} histories, ${broken} broken, ${(lived / seconds).toFixed(1)} a second, seed ${seed}`
+    `${lived} of ${runs} histories, ${broken} broken, ${(lived / seconds).toFixed(1)} a second, seed ${seed}; ` +
+      `${seen.requests} requests to the replica, ${seen.jobs} jobs, ${seen.deadLetters} dead letters, breaker opened in ${seen.outages}`
   );
 }
 
@@ -55,6 +58,10 @@ function run(share: Share): Promise<void> {
       switch (news.kind) {
         case 'lived':
           lived++;
+          seen.jobs += news.seen.jobs;
+          seen.deadLetters += news.seen.deadLetters;
+          seen.requests += news.seen.requests;
+          seen.outages += news.seen.hasOpened ? 1 : 0;
           return lived % 100 === 0 ? show() : undefined;
         case 'broken':
           broken++;

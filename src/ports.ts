@@ -212,9 +212,10 @@ export interface Eraser {
    * Expunges copies, and looks whether they are gone: by search, read and history.
    *
    * @param names - At most a page of copies. What is not there is gone.
+   * @param only - Of what is found under the names, only these: the others stay.
    * @throws Fault `replica-*` when not everything could be seen to be gone.
    */
-  erase(names: readonly CopyName[]): Promise<void>;
+  erase(names: readonly CopyName[], only?: readonly Copy[]): Promise<void>;
 }
 
 /** One change of the bulk path. */

@@ -50,6 +50,8 @@ export interface SandboxServer {
   readonly projectId: string;
   /** The operator's own access: same rules, no AuditEvents, no quota, no policy. What it returns are copies. */
   readonly repo: StrictRepository;
+  /** What lies on the disk: every version of everything, also what no request can see. Only to be looked at. */
+  readonly store: Store;
   readonly clock: SandboxClock;
   readonly faults: Faults;
   readonly quota: Quota;
@@ -132,6 +134,7 @@ export async function startServer(options: SandboxServerOptions): Promise<Sandbo
     baseUrl: listener.baseUrl,
     projectId,
     repo,
+    store,
     clock,
     faults,
     quota,

@@ -25,12 +25,16 @@ export function replicaEraser(config: Config, parts: Omit<Parts, 'tokenCache'>):
   const auth = config.replica.auth === 'basic' ? 'basic' : 'client-credentials';
   const requests = replicaRequests(config, { ...config.replica, ...config.eraser, auth }, parts);
   return {
-    async erase(names): Promise<void> {
-      const copies = await requests.find(searchesOf(names));
+    async erase(names, only): Promise<void> {
+      const find = async (): Promise<readonly Copy[]> => {
+        const found = await requests.find(searchesOf(names));
+        return only ? found.filter(({ id }) => only.some((copy) => copy.id === id)) : found;
+      };
+      const copies = await find();
       for (let from = 0; from < copies.length; from += AT_A_TIME) {
         await Promise.all(copies.slice(from, from + AT_A_TIME).map(async (copy) => expunge(requests, copy)));
       }
-      await lookForRemains(requests, names, copies);
+      await lookForRemains(requests, find, copies);
     },
   };
 }
@@ -43,8 +47,12 @@ async function expunge(requests: Requests, { resourceType, id }: Copy): Promise<
 }
 
 /** Gone is what search, read and history say; the answer of `$expunge` is not believed (`platform.md` §8.5). */
-async function lookForRemains(requests: Requests, names: readonly CopyName[], copies: readonly Copy[]): Promise<void> {
-  const found = await requests.find(searchesOf(names));
+async function lookForRemains(
+  requests: Requests,
+  find: () => Promise<readonly Copy[]>,
+  copies: readonly Copy[]
+): Promise<void> {
+  const found = await find();
   const places = copies.flatMap(({ resourceType, id }) => [`${resourceType}/${id}`, `${resourceType}/${id}/_history`]);
   const answers =
     places.length > 0

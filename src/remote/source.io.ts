@@ -178,8 +178,26 @@ function conditionOf(control: Basic | Consent | Task): string {
   return `identifier=${encodeURIComponent(`${identifier?.system}|${identifier?.value}`)}`;
 }
 
-/** By shape: errors of the client come from another realm. Without an outcome there was no answer at all. */
+/** Issue codes of refusals that pass (FHIR R4, IssueType, below `transient`). */
+const PASSING: Partial<Readonly<Record<string, number>>> = {
+  transient: 503,
+  'lock-error': 503,
+  'no-store': 503,
+  timeout: 503,
+  incomplete: 503,
+  throttled: 429,
+  conflict: 409,
+};
+
+/**
+ * By shape: errors of the client come from another realm. Without an outcome there was no answer at all. The client knows statuses only by
+ * the ids of Medplum's own outcomes and takes all others for a 400, also what a gateway before the server says.
+ */
 function statusOf(error: unknown): number {
   const outcome = (error as { outcome?: OperationOutcome } | undefined)?.outcome;
-  return outcome?.resourceType === 'OperationOutcome' ? getStatus(outcome) : 503;
+  if (outcome?.resourceType !== 'OperationOutcome') {
+    return 503;
+  }
+  const status = getStatus(outcome);
+  return status === 400 ? (PASSING[outcome.issue?.[0]?.code ?? ''] ?? 400) : status;
 }

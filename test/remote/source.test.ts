@@ -50,20 +50,17 @@ describe('the source', () => {
   });
 
   test.each([
-    ['403', 403, 'source-refused'],
-    ['a server error', 500, 'source-unavailable'],
-  ])('%s becomes a fault of ours that does not quote the server', async (_name, status, code) => {
+    ['403', 'forbidden', 'source-refused'],
+    ['a server error', 'exception', 'source-unavailable'],
+    ['the 503 of a gateway', 'transient', 'source-unavailable'],
+    ['the 429 of a gateway', 'throttled', 'source-unavailable'],
+    ['what a gateway refuses', 'invalid', 'source-refused'],
+  ])('%s becomes a fault of ours that does not quote the server', async (_name, issue, code) => {
     const medplum = new MockClient();
     const outcome = {
       resourceType: 'OperationOutcome' as const,
-      id: status === 403 ? 'forbidden' : undefined,
-      issue: [
-        {
-          severity: 'error' as const,
-          code: status === 403 ? ('forbidden' as const) : ('exception' as const),
-          details: { text: 'Jane Doe' },
-        },
-      ],
+      ...(issue === 'forbidden' && { id: issue }),
+      issue: [{ severity: 'error' as const, code: issue, details: { text: 'Jane Doe' } }],
     };
     medplum.executeBatch = () => Promise.reject(new OperationOutcomeError(outcome as never));
     const error: unknown = await sourceClient(medplum, { clock, random })

@@ -1,4 +1,4 @@
-import type { AuditEvent, Consent, Patient, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Consent, Observation, Patient, Task } from '@medplum/fhirtypes';
 import { afterEach, describe, expect, test } from 'vitest';
 import { consentToShare } from '../../scripts/story/consent.ts';
 import { admit, all, consent, copies, createWorld, expected, held } from '../support/world.ts';
@@ -98,6 +98,26 @@ describe('when a consent is revoked', () => {
     await world.settle();
     await expect(world.sandbox.replica.repo.readHistory('Observation', copy?.id ?? '')).rejects.toThrow(/not found/i);
   });
+
+  test.each(['an event', 'a look at everything'])(
+    'a copy made twice, found by %s, leaves no history that nobody finds by its token any more',
+    async (finder) => {
+      world = await withEraser();
+      const { patient, pulse } = await admit(world);
+      const given = await consent(world, patient);
+      await world.settle();
+      const { source, replica } = world.sandbox;
+      const [copy] = await all<Observation>(world.sandbox, 'Observation', 'replica');
+      const { id: _id, ...content } = copy as Observation;
+      await replica.repo.createResource<Observation>(content);
+      await (finder === 'an event'
+        ? source.repo.updateResource<Observation>({ ...pulse, status: 'amended' })
+        : source.repo.updateResource<Consent>({ ...given, dateTime: world.sandbox.clock.iso() }));
+      await world.settle();
+      expect(await held(world)).toEqual(await expected(world));
+      expect(replica.store.table('Observation').rows.size).toBe(1);
+    }
+  );
 });
 
 describe('what changes by itself', () => {

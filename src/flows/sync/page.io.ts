@@ -5,15 +5,16 @@
 import { Fault, faultOf } from '../../observability/fault.ts';
 import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
-import type { Change, Copy, ReplicaFhir } from '../../ports.ts';
+import type { Change, Copy, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
 import { enqueue } from '../../queue/store.io.ts';
 import type { Deps } from '../deps.ts';
 import { audit } from './audit.io.ts';
 import { syncChildren } from './children.io.ts';
-import { compare, inIdOrder, inOrder } from './compare.ts';
+import { compare, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
 import { begun, isToldAfterwards } from './done.ts';
 import type { Done, Told } from './done.ts';
+import { keepFirst, removeExtra } from './duplicates.io.ts';
 import { planAll } from './establish.io.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Hint } from './facts.ts';
@@ -81,7 +82,7 @@ export async function syncPage(
     const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
     const after = hadEffect ? await gather(deps, patientId, facts.hints) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
-      await removeDuplicates(replica, steps);
+      await removeDuplicates(deps, steps);
       deps.log('info', 'page-synced', countsOf(total));
       return turned.size > 0 && !options.isWhole ? add(total, await syncChildren(deps, patientId, [...turned])) : total;
     }
@@ -117,13 +118,28 @@ async function report(
 }
 
 /** With an eraser, copies are not deleted but expunged: what was deleted is no longer found by its token. */
-async function eraseFirst({ eraser }: Deps, steps: readonly Step[]): Promise<readonly Step[]> {
-  const leaving = steps.filter(({ done, changes }) => done.action === 'withdraw' && changes.length > 0);
-  if (!eraser || leaving.length === 0) {
+async function eraseFirst(deps: Deps, steps: readonly Step[]): Promise<readonly Step[]> {
+  const { eraser } = deps;
+  const isDelete = (change: Change): change is Extract<Change, { action: 'delete' }> => change.action === 'delete';
+  const losing = steps.filter(({ changes }) => changes.some(isDelete));
+  if (!eraser || losing.length === 0) {
     return steps;
   }
-  await eraser.erase(leaving.map(({ done }) => done.target));
-  return steps.map((step) => (leaving.includes(step) ? { ...step, changes: [] } : step));
+  const leaving = losing.filter(({ done }) => done.action === 'withdraw');
+  if (leaving.length > 0) {
+    await eraser.erase(leaving.map(({ done }) => done.target));
+  }
+  const extra = losing.filter((step) => !leaving.includes(step));
+  settle(
+    await removeExtra(
+      deps,
+      extra.map(({ done }) => done.target),
+      extra.flatMap(({ changes }) => changes.filter(isDelete).map(({ copy }) => copy))
+    )
+  );
+  return steps.map((step) =>
+    losing.includes(step) ? { ...step, changes: step.changes.filter((change) => !isDelete(change)) } : step
+  );
 }
 
 /** Written again whatever its tag says. */
@@ -164,20 +180,22 @@ async function writeAll(replica: ReplicaFhir, steps: readonly Step[]): Promise<D
 }
 
 /** A create of ours may have met a create of the event path. Both look, both keep the same copy. */
-async function removeDuplicates(replica: ReplicaFhir, steps: readonly Step[]): Promise<void> {
+async function removeDuplicates(deps: Deps, steps: readonly Step[]): Promise<void> {
   const created = steps.filter(({ changes }) => changes.some(({ action }) => action === 'create'));
-  if (created.length === 0) {
-    return;
+  if (created.length > 0) {
+    settle(
+      await keepFirst(
+        deps,
+        created.map(({ done }) => done.target),
+        1
+      )
+    );
   }
-  const copies = await replica.find(searchesOf(created.map(({ done }) => done.target)));
-  const extra = [...Map.groupBy(copies, ({ token }) => token).values()].flatMap((same): Copy[] =>
-    inIdOrder(same).slice(1)
-  );
-  if (extra.length > 0) {
-    const outcome = await replica.write(extra.map((copy): Change => ({ action: 'delete', copy })));
-    if (outcome.kind !== 'done') {
-      throw faultOf(outcome);
-    }
+}
+
+function settle(outcome: ReplicaOutcome): void {
+  if (outcome.kind !== 'done') {
+    throw faultOf(outcome);
   }
 }
 

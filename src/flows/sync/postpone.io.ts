@@ -66,7 +66,7 @@ export async function postpone(deps: Deps, order: Order, error: unknown): Promis
   const reason = code ?? 'unexpected';
   try {
     const verdict = await judge(deps, error);
-    const isTried = verdict !== 'hold' && !reason.startsWith('source-') && code !== 'deadline';
+    const isTried = verdict === 'dead' || (verdict !== 'hold' && !reason.startsWith('source-') && code !== 'deadline');
     const delay = isTried ? delayAfter(1, deps.random.unit()) : 0;
     const at = verdict === 'again' ? order.at + delay : order.at;
     await enqueue(deps, { ...order, at, attempts: isTried ? 1 : 0, reason, isDead: verdict === 'dead' });

@@ -1,26 +1,42 @@
 /** Plays a whole history, lets its faults stop, and says what is not as it must be. */
-import type { AuditEvent, Bundle, Resource } from '@medplum/fhirtypes';
+import { buildBots } from '../../../scripts/build.ts';
+import type { BuiltBot } from '../../../scripts/build.ts';
 import { createProxy } from '../../../scripts/sandbox/proxy.ts';
-import type { Passed } from '../../../scripts/sandbox/proxy.ts';
-import { REPLICATED_TYPES } from '../../../src/config/policy.ts';
-import { all, createWorld, expected, held } from '../../support/world.ts';
-import type { World } from '../../support/world.ts';
-import { play, FAMILY } from './play.ts';
+import type { Passed, Proxy } from '../../../scripts/sandbox/proxy.ts';
+import { createWorld, expected, held } from '../../support/world.ts';
+import { must } from './broken.ts';
+import { everyEffectAudited, namesOfCopies } from './effects.ts';
+import { drainAll, noJobLost, retryDeadLetters } from './jobs.ts';
+import { play } from './play.ts';
 import type { Ward } from './play.ts';
-import type { Step } from './step.ts';
+import { noHistoryLeft, noSecretIn } from './secrets.ts';
+import { OLD_KEY, reconfigure, switchQueue } from './settings.ts';
+import type { Circumstances, History, Step } from './step.ts';
 
 /** A stalled request that lands after an erasure is met by the second look, ten minutes later (`flows/sync/timer.ts`). */
 const SECOND_LOOK_MS = 11 * 60_000;
 
-/** An invariant that did not hold. */
-export class Broken extends Error {}
+/** What was seen in a history, to know whether the histories are worth anything. */
+export interface Seen {
+  /** Dead letters that a person had tried again. */
+  readonly deadLetters: number;
+  readonly jobs: number;
+  readonly requests: number;
+  /** Whether the breaker opened. */
+  readonly hasOpened: boolean;
+}
 
 /**
- * @param steps - What happens.
+ * @param history - What happens, and under which circumstances.
+ * @returns What was seen.
  * @throws Broken when an invariant does not hold.
  */
-export async function live(steps: readonly Step[]): Promise<void> {
-  const world = await createWorld({}, { isLapsing: true });
+export async function live({ circumstances, steps }: History): Promise<Seen> {
+  const { profile, hasEraser } = circumstances;
+  const world = await createWorld(
+    { profile, built: await builtFor(profile), settings: { PSEUDONYM_KEY: OLD_KEY } },
+    { isLapsing: true }
+  );
   const { source, replica, clock } = world.sandbox;
   const [toReplica, toSource] = await Promise.all([
     createProxy(replica.baseUrl, clock),
@@ -28,50 +44,83 @@ export async function live(steps: readonly Step[]): Promise<void> {
   ]);
   try {
     source.showBots(toSource.baseUrl);
-    await point(world, toReplica.baseUrl);
+    await reconfigure(world, { REPLICA_BASE_URL: toReplica.baseUrl });
+    if (hasEraser) {
+      const { id, secret } = await replica.createClient('eraser', { admin: true });
+      await reconfigure(world, { ERASER_CLIENT_ID: id, ERASER_CLIENT_SECRET: secret });
+    }
     const passed: Passed[] = [];
     toReplica.onRequest((request) => passed.push(request));
-    const ward: Ward = { world, toReplica, toSource, cases: [], observations: [], consents: [], sweeping: [] };
+    const nameOf = namesOfCopies(world);
+    const ward: Ward = { world, toReplica, toSource, cases: [], observations: [], consents: [], meanwhile: [] };
     for (const one of steps) {
       await play(ward, one);
     }
-    await world.settle();
-    await Promise.all(ward.sweeping);
-    toReplica.clear();
-    toSource.clear();
-    source.faults.clear();
-    replica.faults.clear();
-    replica.quota.limit = undefined;
-    await Promise.all([toReplica.idle(), toSource.idle()]);
-    await world.settle();
-    if (steps.some((step) => 'name' in step && step.name === 'slow-request')) {
-      await clock.advance(SECOND_LOOK_MS);
-    }
-    // A quota counts in minutes.
-    await clock.advance(60_000);
+    await calm(ward, steps);
 
-    const swept = (await world.sweep()) as { status: number; body: { failed?: number; isComplete?: boolean } };
+    const deadLetters = await retryDeadLetters(world);
+    const swept = (await world.sweep()) as { status: number; body: { isComplete?: boolean } };
     must(
-      swept.status === 200 && swept.body.failed === 0 && swept.body.isComplete === true,
+      swept.status === 200 && swept.body.isComplete === true,
       `the sweep after all faults: ${JSON.stringify(swept)}`
     );
+    await drainAll(world);
     const [is, should] = [await held(world), await expected(world)];
     must(
       JSON.stringify(is) === JSON.stringify(should),
       `the replica is not what source and Consents make of it: ${difference(is, should)}`
     );
-    noSecret(passed, await secretsOf(world), world);
-    await everyEffectAudited(world, passed);
+    await noJobLost(world);
+    noSecretIn(world, passed);
+    await everyEffectAudited(world, passed, nameOf);
+    if (hasEraser) {
+      noHistoryLeft(world);
+    }
+    const hasOpened = source.botRuns.some(({ output }) => output.includes('breaker-opened'));
+    return { deadLetters, jobs: source.store.table('Task').rows.size, requests: passed.length, hasOpened };
   } finally {
     await Promise.all([toReplica.close(), toSource.close()]);
     await world.close();
   }
 }
 
-function must(isKept: boolean, otherwise: string): void {
-  if (!isKept) {
-    throw new Broken(otherwise);
+const building = new Map<Circumstances['profile'], Promise<BuiltBot[]>>();
+
+/** Once per process: a history takes less than a build. */
+function builtFor(profile: Circumstances['profile']): Promise<BuiltBot[]> {
+  const built = building.get(profile) ?? buildBots({ profile });
+  building.set(profile, built);
+  return built;
+}
+
+/** All faults stop, and what was begun under them ends. */
+async function calm({ world, toReplica, toSource, meanwhile, cases }: Ward, steps: readonly Step[]): Promise<void> {
+  const { source, replica, clock } = world.sandbox;
+  const proxies: readonly Proxy[] = [toReplica, toSource];
+  await world.settle();
+  await Promise.all(meanwhile);
+  proxies.forEach((proxy) => proxy.clear());
+  source.faults.clear();
+  replica.faults.clear();
+  replica.quota.limit = undefined;
+  await Promise.all(proxies.map((proxy) => proxy.idle()));
+  await world.settle();
+  const kinds = new Set(steps.map(({ kind }) => kind));
+  if (kinds.has('pause')) {
+    await switchQueue(world, false);
   }
+  if (kinds.has('rotate')) {
+    // What the nightly reconciliation does: it looks at everything of everybody.
+    for (const { patient } of cases) {
+      await source.repo.updateResource({ ...patient, maritalStatus: { text: 'looked at' } });
+    }
+    await world.settle();
+  }
+  if (steps.some((step) => 'name' in step && step.name === 'slow-request')) {
+    await clock.advance(SECOND_LOOK_MS);
+  }
+  // A quota counts in minutes.
+  await clock.advance(60_000);
 }
 
 function difference(is: readonly string[], should: readonly string[]): string {
@@ -83,86 +132,4 @@ function difference(is: readonly string[], should: readonly string[]): string {
     });
   };
   return `too much ${JSON.stringify(only(is, should))}, missing ${JSON.stringify(only(should, is))}`;
-}
-
-/** Sends the bots' requests to the replica through the proxy. */
-async function point({ sandbox: { source } }: World, url: string): Promise<void> {
-  const project = await source.repo.readResource('Project', source.projectId);
-  const { secret = [] } = project as { secret?: { name: string; valueString: string }[] };
-  const secrets = Object.fromEntries(secret.map(({ name, valueString }) => [name, valueString]));
-  await source.setSecrets({ ...secrets, REPLICA_BASE_URL: url });
-}
-
-/** What must never be on the wire: names, numbers, and the ids by which the source knows its records. */
-async function secretsOf({ sandbox }: World): Promise<string[]> {
-  const found = await Promise.all(REPLICATED_TYPES.map((type) => all(sandbox, type, 'source')));
-  return [FAMILY, 'Janeway', 'MRN-', 'pulse of a patient', ...found.flat().map(({ id }) => id)];
-}
-
-function noSecret(passed: readonly Passed[], secrets: readonly string[], { sandbox }: World): void {
-  for (const { method, url, headers, body } of passed) {
-    const text = `${url} ${JSON.stringify(headers)} ${body}`;
-    must(!secrets.some((secret) => text.includes(secret)), `an identifier is on the wire: ${method} ${url}`);
-  }
-  for (const { output, bot } of sandbox.source.botRuns) {
-    must(!/Quixotepan|Janeway|MRN-/.test(output), `a name is in what ${bot.name} printed`);
-  }
-}
-
-/** Each copy that was written or removed stands in the trail of a run of that time, whatever became of the run. */
-async function everyEffectAudited(world: World, passed: readonly Passed[]): Promise<void> {
-  const told = (await world.trail()).flatMap(tellingOf);
-  for (const request of passed) {
-    for (const token of await tokensOf(world, request)) {
-      const isTold = told.some(
-        ({ tokens, from, until }) => tokens.has(token) && from <= request.at && request.at <= until
-      );
-      must(isTold, `not in the trail: ${request.method} ${request.url.slice(0, 60)} of ${token}`);
-    }
-  }
-}
-
-/** An effect is told before it comes, and comes in the same run. */
-const RUN_MS = 300_000;
-
-function tellingOf({ period, entity = [] }: AuditEvent): { tokens: ReadonlySet<string>; from: number; until: number } {
-  return {
-    tokens: new Set(entity.flatMap(({ what }) => what?.identifier?.value ?? [])),
-    from: Date.parse(period?.start ?? ''),
-    until: Date.parse(period?.end ?? '') + RUN_MS,
-  };
-}
-
-/** The tokens of the copies that a request has changed. */
-async function tokensOf(world: World, { method, url, body, status = 0 }: Passed): Promise<string[]> {
-  if (!url.startsWith('/fhir/') || status >= 300 || status < 200 || method === 'GET') {
-    return [];
-  }
-  const path = decodeURIComponent(url.split('/fhir/R4/')[1] ?? '');
-  const entries =
-    method === 'POST' && path === ''
-      ? ((JSON.parse(body) as Bundle).entry ?? []).map(({ request, resource }) => ({
-          method: request?.method,
-          url: request?.url ?? '',
-          resource,
-        }))
-      : [{ method, url: path, resource: body ? (JSON.parse(body) as Resource) : undefined }];
-  const writes = entries.filter((entry) => entry.method !== 'GET' && !entry.url.endsWith('_search'));
-  const tokens = await Promise.all(
-    writes.map(async (entry) => {
-      const own = (entry.resource as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]?.value;
-      const named = /identifier=[^|]*\|([^&]+)/.exec(decodeURIComponent(entry.url))?.[1];
-      return own ?? named ?? (await tokenOfId(world, entry.url));
-    })
-  );
-  return tokens.filter((token) => token !== undefined);
-}
-
-async function tokenOfId({ sandbox }: World, url: string): Promise<string | undefined> {
-  const [type = '', id = ''] = url.split('/');
-  const { entry = [] } = await sandbox.replica.repo
-    .readHistory(type, id)
-    .catch((): Bundle => ({ resourceType: 'Bundle', type: 'history' }));
-  const [version] = entry.flatMap(({ resource }) => resource ?? []);
-  return (version as { identifier?: { value?: string }[] } | undefined)?.identifier?.[0]?.value;
 }

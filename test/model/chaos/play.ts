@@ -6,11 +6,16 @@ import { systemsOf } from '../../../src/fhir/systems.ts';
 import { consentOf, revokedFrom } from '../../../src/rules/consent/simple.ts';
 import { admit, observation } from '../../support/world.ts';
 import type { World } from '../../support/world.ts';
+import { FAMILY } from './secrets.ts';
+import { NEW_KEY, OLD_KEY, reconfigure, switchQueue } from './settings.ts';
 import type { Step } from './step.ts';
 
-/** A name that is nowhere but in the source. */
-export const FAMILY = 'Quixotepan';
 const HOUR = 3_600_000;
+const ROTATED = {
+  PSEUDONYM_KEY: NEW_KEY,
+  PSEUDONYM_KEY_VERSION: '2',
+  PSEUDONYM_KEY_PREVIOUS: OLD_KEY,
+};
 const NARROW = ['DEMOGRAPHICS', 'VITAL_SIGNS'];
 
 interface Case {
@@ -26,8 +31,8 @@ export interface Ward {
   readonly cases: Case[];
   readonly observations: WithId<Observation>[];
   readonly consents: WithId<Consent>[];
-  /** Sweeps that nobody waits for. */
-  readonly sweeping: Promise<unknown>[];
+  /** What nobody waits for. */
+  readonly meanwhile: Promise<unknown>[];
 }
 
 function pick<T>(from: readonly T[], which: number): T | undefined {
@@ -153,8 +158,30 @@ export async function play(ward: Ward, one: Step): Promise<void> {
       await world.sweep();
       return;
     case 'sweepMeanwhile':
-      ward.sweeping.push(world.sweep());
+      ward.meanwhile.push(world.sweep());
       return;
+    case 'drain':
+      await world.settle();
+      await world.retryJobs();
+      return;
+    case 'drainMeanwhile':
+      ward.meanwhile.push(world.retryJobs());
+      return;
+    case 'rotate':
+      return reconfigure(world, ROTATED);
+    case 'pause':
+    case 'resume':
+      return switchQueue(world, one.kind === 'pause');
+    case 'meanwhile': {
+      let left = one.after;
+      const stop = toReplica.onRequest(() => {
+        if (left-- === 0) {
+          stop();
+          ward.meanwhile.push(play(ward, one.step));
+        }
+      });
+      return;
+    }
     case 'jump':
       return clock.advance(one.minutes * 60_000);
   }

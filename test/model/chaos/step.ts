@@ -1,4 +1,4 @@
-/** What can happen in a history: to records, to Consents, to servers, to the way between them. */
+/** What can happen in a history, to records, Consents, servers and the way between them; and under which circumstances. */
 import fc from 'fast-check';
 import { MISHAPS } from '../../../scripts/sandbox/mishap.ts';
 import type { MishapName } from '../../../scripts/sandbox/mishap.ts';
@@ -84,38 +84,74 @@ const misfortunes = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('quota' as const), units: fc.constantFrom(0, 300, 1500) }),
   },
   { weight: 1, arbitrary: kind('down') },
-  { weight: 1, arbitrary: kind('up') }
+  { weight: 1, arbitrary: kind('up') },
+  { weight: 1, arbitrary: kind('rotate') },
+  { weight: 1, arbitrary: kind('pause') },
+  { weight: 1, arbitrary: kind('resume') }
 );
 
 const pauses = fc.oneof(
   { weight: 4, arbitrary: kind('settle') },
   { weight: 2, arbitrary: kind('sweep') },
   { weight: 1, arbitrary: kind('sweepMeanwhile') },
+  { weight: 2, arbitrary: kind('drain') },
+  { weight: 1, arbitrary: kind('drainMeanwhile') },
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('jump' as const), minutes: fc.constantFrom(1, 6, 11, 61, 300) }),
   }
 );
 
-export const step = fc.oneof(
+const plain = fc.oneof(
   { weight: 5, arbitrary: records },
   { weight: 3, arbitrary: consents },
   { weight: 4, arbitrary: misfortunes },
   { weight: 3, arbitrary: pauses }
 );
-export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+export type PlainStep = typeof plain extends fc.Arbitrary<infer T> ? T : never;
+
+/** Something that happens at the very moment at which the bots send their n-th request to the replica. */
+const meanwhile = fc.record({
+  kind: fc.constant('meanwhile' as const),
+  after: fc.nat(12),
+  step: fc.oneof({ weight: 2, arbitrary: records }, { weight: 2, arbitrary: consents }),
+});
+
+const step = fc.oneof({ weight: 14, arbitrary: plain }, { weight: 1, arbitrary: meanwhile });
+export type Step = PlainStep | { readonly kind: 'meanwhile'; readonly after: number; readonly step: PlainStep };
+
+/** What is so from the beginning to the end of a history. */
+export interface Circumstances {
+  readonly profile: 'pseudonymised' | 'safe-harbor';
+  /** Whether the bots have credentials with which they can expunge. */
+  readonly hasEraser: boolean;
+}
+
+export interface History {
+  readonly circumstances: Circumstances;
+  readonly steps: readonly Step[];
+}
+
+/** All of them, the simplest first. */
+export const CIRCUMSTANCES: readonly Circumstances[] = [
+  { profile: 'pseudonymised', hasEraser: false },
+  { profile: 'pseudonymised', hasEraser: true },
+  { profile: 'safe-harbor', hasEraser: false },
+  { profile: 'safe-harbor', hasEraser: true },
+];
+
+export const GRANT: Step = { kind: 'grant', which: 0, isNarrow: false, start: undefined, end: undefined };
 
 /** Every history begins with somebody who is there and, mostly, has consented. */
 const beginning = fc.constantFrom<readonly Step[]>(
   [{ kind: 'admit' }],
-  [{ kind: 'admit' }, { kind: 'grant', which: 0, isNarrow: false, start: undefined, end: undefined }],
-  [
-    { kind: 'admit' },
-    { kind: 'grant', which: 0, isNarrow: false, start: undefined, end: undefined },
-    { kind: 'settle' },
-  ]
+  [{ kind: 'admit' }, GRANT],
+  [{ kind: 'admit' }, GRANT, { kind: 'settle' }]
 );
 
-export const history = fc
-  .tuple(beginning, fc.array(step, { minLength: 3, maxLength: 22 }))
-  .map(([first, rest]) => [...first, ...rest]);
+export const history: fc.Arbitrary<History> = fc.record({
+  circumstances: fc.constantFrom(...CIRCUMSTANCES),
+  steps: fc
+    .tuple(beginning, fc.array(step, { minLength: 3, maxLength: 22 }))
+    .map(([first, rest]): readonly Step[] => [...first, ...rest]),
+});

@@ -1,6 +1,7 @@
 /** One process of `npm run test:chaos`: lives its share of the histories, and tells of each. */
 import fc from 'fast-check';
 import { live } from './live.ts';
+import type { Seen } from './live.ts';
 import { history } from './step.ts';
 
 /** What a worker is asked to do. */
@@ -13,7 +14,7 @@ export interface Share {
 
 /** What a worker tells. */
 export type News =
-  | { readonly kind: 'lived' }
+  | { readonly kind: 'lived'; readonly seen: Seen }
   | {
       readonly kind: 'broken';
       readonly seed: number;
@@ -31,9 +32,8 @@ process.once('message', (share: Share) => void work(share));
 
 async function work({ seed, runs, path }: Share): Promise<void> {
   const result = await fc.check(
-    fc.asyncProperty(history, async (steps) => {
-      await live(steps);
-      tell({ kind: 'lived' });
+    fc.asyncProperty(history, async (one) => {
+      tell({ kind: 'lived', seen: await live(one) });
     }),
     { seed, numRuns: runs, ...(path !== undefined && { path }) }
   );
