@@ -152,7 +152,10 @@ function findConcept(concepts: readonly Concept[] | undefined, code: string): Co
 
 function systemCodes(system: string, below?: string): string[] {
   const found = definitions().terminology.find((d) => d.resourceType === 'CodeSystem' && d.url === system);
-  const top = below === undefined ? found?.concept : findConcept(found?.concept, below)?.concept;
+  const top =
+    below === undefined
+      ? found?.concept
+      : below.split(' ').flatMap((code) => findConcept(found?.concept, code)?.concept ?? []);
   // Abstract concepts of v3 begin with an underscore; v2 tables have an entry `null`.
   const codes = codesBelow(top).filter((code) => /^[^_\s]\S*$/.test(code) && code !== 'null');
   if (codes.length === 0) throw new Error(`no codes in ${system}`);
@@ -186,12 +189,13 @@ const KINDS: Readonly<Record<How, Readonly<Record<string, string>>>> = {
     Duration: 'q',
     Range: 'r',
     Ratio: 'o',
+    SampledData: 's',
   },
   age: { Age: 'a', Range: 'A' },
   shift: { date: 'D', dateTime: 'T', instant: 'I', Period: 'P', Timing: 'M' },
   pseudonym: { Reference: 'R' },
   subject: { Reference: 'S' },
-  mask: { Attachment: 'x' },
+  mask: { Attachment: 'x', Reference: 'x', HumanName: 'x' },
   derive: {},
   drop: {},
 };
@@ -257,7 +261,7 @@ function compileElement(
   const name = choice === undefined ? leaf : `${choice}^`;
   if (choice !== undefined && `${choice}${TYPE_OF[kind] ?? ''}` !== leaf)
     throw new Error(`${type}.${element.path} cannot be written`);
-  const flags = `${element.many ? '*' : ''}${element.required || element.isNeeded ? '!' : ''}`;
+  const flags = `${element.many ? '*' : ''}${element.required || element.isNeeded || how === 'mask' ? '!' : ''}`;
   return [
     `${name}${flags}:${kind}${argument(type, element, kind, lists)}${kind === 'n' ? `(${children(element.path)})` : ''}`,
   ];
@@ -284,6 +288,7 @@ function needsOfTarget(type: string, path: string): readonly string[] {
 
 function codesOf(row: CodeSystemRow): string {
   if (row.grammar !== undefined) return `~${row.grammar}`;
+  if (row.valueSet !== undefined) return valueSetCodes(row.valueSet).join('|');
   return row.codes ?? systemCodes(row.system, row.below).join('|');
 }
 
@@ -302,12 +307,10 @@ export function compileTables(): string {
   const lists = new Lists();
   const tables = Object.fromEntries(Object.keys(KEEP_LISTS).map((type) => [type, compileType(type, lists)]));
   const systems = Object.fromEntries(CODE_SYSTEM_ROWS.map((row) => [row.system.replace(HL7, '@'), codesOf(row)]));
-  const languages = valueSetCodes('http://hl7.org/fhir/ValueSet/languages').filter((code) => !code.includes('-'));
   const content = {
     tables,
     lists: lists.all,
     systems,
-    languages: languages.join('|'),
     identity: IDENTITY_LOINC.join('|'),
     age: AGE_LOINC.join('|'),
   };
@@ -332,7 +335,6 @@ export function compileTables(): string {
     ...Object.entries(systems).map(([system, codes]) => wrapped(`  '${system}':`, `'${codes}',`)),
     '};',
     '',
-    wrapped('export const LANGUAGES =', `'${content.languages}';`),
     wrapped('export const IDENTITY_LOINC =', `'${content.identity}';`),
     wrapped('export const AGE_LOINC =', `'${content.age}';`),
     '',

@@ -143,6 +143,6 @@ describe('completeness', () => {
       location: [[]],
       period: null,
     };
-    expect(why(strange)).toMatchObject({ 'type[0]': expect.any(String), location: expect.any(String) });
+    expect(why(strange)).toMatchObject({ 'type[0]': expect.any(String), 'location[0]': expect.any(String) });
   });
 });

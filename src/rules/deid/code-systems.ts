@@ -6,14 +6,28 @@
  */
 
 /** Grammars by which the codes of large systems are checked; `codings.ts` holds them. */
-export type Grammar = 'loinc' | 'sct' | 'digits' | 'icd10' | 'icd9' | 'cpt' | 'hcpcs' | 'ndc' | 'nucc' | 'two-digits';
+export type Grammar =
+  | 'loinc'
+  | 'sct'
+  | 'rxnorm'
+  | 'icd10'
+  | 'icd9'
+  | 'cpt'
+  | 'hcpcs'
+  | 'ndc'
+  | 'nucc'
+  | 'atc'
+  | 'ucum'
+  | 'two-digits'
+  | 'three-digits';
 
 export interface CodeSystemRow {
   readonly system: string;
-  /** How the codes are known: a grammar, or codes said here, or those of the R4 definition (all, or below one concept). */
+  /** How the codes are known: a grammar, or codes said here, or those of the R4 definition (all, below some concepts, or those of a value set). */
   readonly grammar?: Grammar;
   readonly codes?: string;
   readonly below?: string;
+  readonly valueSet?: string;
 }
 
 /** Where HL7 publishes its own code systems. */
@@ -22,8 +36,8 @@ export const HL7 = 'http://terminology.hl7.org/CodeSystem/';
 export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
   { system: 'http://loinc.org', grammar: 'loinc' },
   { system: 'http://snomed.info/sct', grammar: 'sct' },
-  { system: 'http://www.nlm.nih.gov/research/umls/rxnorm', grammar: 'digits' },
-  { system: 'http://hl7.org/fhir/sid/cvx', grammar: 'digits' },
+  { system: 'http://www.nlm.nih.gov/research/umls/rxnorm', grammar: 'rxnorm' },
+  { system: 'http://hl7.org/fhir/sid/cvx', grammar: 'three-digits' },
   { system: 'http://hl7.org/fhir/sid/icd-10', grammar: 'icd10' },
   { system: 'http://hl7.org/fhir/sid/icd-10-cm', grammar: 'icd10' },
   { system: 'http://hl7.org/fhir/sid/icd-9-cm', grammar: 'icd9' },
@@ -32,7 +46,8 @@ export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
   { system: 'http://www.nubc.org/patient-discharge', grammar: 'two-digits' },
   { system: 'https://www.nubc.org/CodeSystem/PatDischargeStatus', grammar: 'two-digits' },
   { system: `${HL7}observation-category` },
-  { system: `${HL7}v3-ActCode`, below: '_ActEncounterCode' },
+  { system: `${HL7}v3-ActCode`, below: '_ActEncounterCode _InformationSensitivityPolicy' },
+  { system: `${HL7}v3-Confidentiality` },
   { system: `${HL7}v3-ParticipationType` },
   { system: `${HL7}v3-ObservationInterpretation` },
   { system: `${HL7}v2-0078` },
@@ -64,6 +79,34 @@ export const CODE_SYSTEM_ROWS: readonly CodeSystemRow[] = [
   { system: 'http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category', codes: 'clinical-note' },
   { system: `${HL7}organization-type` },
   { system: `${HL7}location-physical-type` },
+  { system: 'http://unitsofmeasure.org', grammar: 'ucum' },
+  { system: 'http://www.whocc.no/atc', grammar: 'atc' },
+  { system: 'urn:ietf:bcp:47', valueSet: 'http://hl7.org/fhir/ValueSet/languages' },
+  { system: `${HL7}v2-0131` },
+  { system: `${HL7}encounter-type` },
+  { system: `${HL7}service-type`, grammar: 'three-digits' },
+  { system: `${HL7}diet` },
+  { system: `${HL7}v3-EncounterSpecialCourtesy` },
+  { system: `${HL7}encounter-special-arrangements` },
+  // Not the holidays, which are dates.
+  { system: `${HL7}v3-GTSAbbreviation`, codes: 'AM|BED|BID|MO|PM|Q1H|Q2H|Q3H|Q4H|Q6H|Q8H|QD|QID|QOD|TID|WK' },
+  { system: `${HL7}medicationrequest-status-reason` },
+  { system: `${HL7}immunization-origin` },
+  { system: `${HL7}v3-ActSite`, codes: 'LA|RA' },
+  { system: `${HL7}v3-RouteOfAdministration`, codes: 'IDINJ|IM|IVINJ|NASINHLC|PO|SQ|TRNSDERM' },
+  { system: `${HL7}v2-0443`, codes: 'AP|OP' },
+  { system: `${HL7}immunization-program-eligibility` },
+  { system: `${HL7}immunization-funding-source` },
+  { system: `${HL7}v3-ObservationValue`, below: '_SECALTINTOBV' },
+  { system: `${HL7}v3-RoleCode`, below: '_ServiceDeliveryLocationRoleType' },
+  { system: `${HL7}contactentity-type` },
+  { system: `${HL7}v2-0116` },
+  { system: 'http://hl7.org/fhir/device-action' },
+  {
+    system: 'http://ihe.net/fhir/ValueSet/IHE.FormatCode.codesystem',
+    codes:
+      'urn:ihe:iti:xds-sd:pdf:2008|urn:ihe:iti:xds-sd:text:2008|urn:ihe:iti:bppc:2007|urn:ihe:lab:xd-lab:2008|urn:ihe:pcc:xds-ms:2007|urn:ihe:pcc:xphr:2007|urn:ihe:pcc:edr:2007|urn:ihe:pcc:crc:2008|urn:ihe:pcc:ic:2009',
+  },
   { system: `${HL7}v2-0360`, codes: 'CNM|CNP|CNS|DO|MD|NP|PA|PharmD|RPH' },
   { system: 'http://nucc.org/provider-taxonomy', grammar: 'nucc' },
 ];

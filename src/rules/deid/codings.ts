@@ -2,6 +2,7 @@
 import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
 import type { Grammar } from './code-systems.ts';
 import { CODE_SYSTEMS } from './tables.generated.ts';
+import { ucumCode } from './ucum.ts';
 
 export const LOINC = 'http://loinc.org';
 const HL7 = 'http://terminology.hl7.org/CodeSystem/';
@@ -12,18 +13,27 @@ type Check = (code: string) => boolean;
 
 const GRAMMARS: Readonly<Record<Grammar, Check>> = {
   // Term, answer (LA) and part (LP) codes; all end in a check digit.
-  loinc: (code) => /^(?:L[AP])?\d{1,7}-\d$/.test(code) && isMod10(code),
-  // Verhoeff, and partition 00, 01 or 02 (international) or 10, 11 or 12 (an extension) of a concept, description or relationship.
-  sct: (code) => /^[1-9]\d{5,17}$/.test(code) && isVerhoeff(code),
-  digits: (code) => /^\d{1,8}$/.test(code),
-  icd10: (code) => /^[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?$/.test(code),
+  loinc: (code) => /^(?:L[AP])?\d{1,6}-\d$/.test(code) && isMod10(code),
+  // Partition 00 (international) or 10 (an extension, after a namespace of seven digits): a concept. Then the Verhoeff digit.
+  sct: (code) => /^[1-9](?:\d{2,14}00|\d{7,14}10)\d$/.test(code) && !TELEPHONE.test(code) && isVerhoeff(code),
+  // Below three million, as issued so far: longer numbers are telephones, dates and records.
+  rxnorm: (code) => /^(?:[1-9]\d{0,5}|[12]\d{6})$/.test(code),
+  // Letters stand where ICD-10-CM has them, so that they spell nothing.
+  icd10: (code) => /^[A-Z]\d[0-9AB](?:\.[0-9A-FXZ](?:[0-9X]{0,2}|[0-9X]{2}[0-9A-Z]))?$/.test(code),
   icd9: (code) => /^(?:\d{3}|[VE]\d{2,3})(?:\.\d{1,2})?$/.test(code),
   cpt: (code) => /^\d{4}[0-9AFTU]$/.test(code),
   hcpcs: (code) => /^[A-V]\d{4}$/.test(code),
-  ndc: (code) => /^(?:\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11})$/.test(code),
-  nucc: (code) => /^\d{3}[0-9A-Z]{6}X$/.test(code),
+  ndc: (code) =>
+    /^(?:\d{4}-\d{4}-\d\d|\d{5}-\d{3}-\d\d|\d{5}-\d{4}-\d{1,2}|0\d{9}|\d{11})$/.test(code) && !TELEPHONE.test(code),
+  nucc: (code) => /^\d{3}[0-9A-Z]{2}\d{4}X$/.test(code),
+  atc: (code) => /^[A-DGHJLMNPRSV](?:[0-2]\d(?:[A-X](?:[A-X](?:\d\d)?)?)?)?$/.test(code),
+  ucum: (code) => ucumCode(code) === code,
   'two-digits': (code) => /^\d\d$/.test(code),
+  'three-digits': (code) => /^\d{1,3}$/.test(code),
 };
+
+/** A number of the North American plan: area and exchange begin with 2 to 9. */
+const TELEPHONE = /^1?[2-9]\d\d[2-9]\d{6}$/;
 
 const CHECKS: ReadonlyMap<string, Check> = new Map(
   Object.entries(CODE_SYSTEMS).map(([name, codes]) => {

@@ -5,6 +5,7 @@ import type { Sealed } from '../../fhir/sealed.ts';
 import { seal } from '../../fhir/sealed.ts';
 import { V3_OBSERVATION_VALUE } from '../../fhir/systems.ts';
 import { birthYear, isOver89 } from './ages.ts';
+import { masked } from './codings.ts';
 import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
 import { completeObservation } from './observation.ts';
@@ -144,6 +145,7 @@ function transformOne(resource: Resource, pass: Pass, tables: Tables): Draft | D
   if (Object.hasOwn(PLACES, resourceType)) putState(draft, source);
   if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
   if (resourceType === 'Observation') completeObservation(draft, source);
+  if (draft['orderDetail'] !== undefined) draft['code'] ??= masked(); // prr-1
   if (context.hasOriginal) draft['extension'] = [payloadPointer(context.systems, tokenOf(resourceType, id, context))];
   return draft;
 }

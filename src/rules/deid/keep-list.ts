@@ -10,7 +10,7 @@
  * - `node`: a backbone element; its children have rows of their own
  * - `keep`: a boolean, or a code of a required value set
  * - `code`: a Coding or CodeableConcept: system and code from `code-systems.ts`, nothing else
- * - `number`: a count, a decimal, a Quantity, Range, Ratio or Duration: number and UCUM unit
+ * - `number`: a count, a decimal, a Quantity, Range, Ratio, Duration or SampledData without its data: number and UCUM unit
  * - `age`: the patient's age as an Age or a Range, at most 90
  * - `shift`: a date, dateTime, instant, Period or Timing: shifted, or cut to its year, by profile
  * - `pseudonym`: a Reference to a clinical resource, as a token
@@ -46,6 +46,12 @@ export const NO_REFERENCE_TO: readonly string[] = [
 export const NEEDS_ONE_OF: Readonly<Record<string, readonly string[]>> = {
   'Observation.referenceRange': ['low', 'high'],
   'Condition.stage': ['summary', 'assessment'], // con-1
+  // Whoever or whatever it is about is masked: without one of these nothing would be said.
+  'Patient.contact': ['relationship'],
+  'Encounter.location': ['status', 'physicalType', 'period'],
+  'Procedure.performer': ['function'],
+  'Procedure.focalDevice': ['action'],
+  'Immunization.performer': ['function'],
 };
 
 /** Who wrote, asked, did or saw it, and where: in every clinical type, under whatever names. */
@@ -62,7 +68,7 @@ const VALUE: KeepList = {
   valueInteger: 'number',
   valueRange: 'number',
   valueRatio: 'number',
-  valueSampledData: 'drop', // a waveform identifies (P)
+  valueSampledData: 'number', // how it was sampled; the waveform itself identifies (P)
   valueTime: 'drop', // a time of day
   valueDateTime: 'shift',
   valuePeriod: 'shift',
@@ -83,7 +89,14 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     multipleBirthBoolean: 'drop', // a twin of known age is rare
     multipleBirthInteger: 'drop',
     photo: 'drop',
-    contact: 'drop', // relatives
+    contact: 'node',
+    'contact.relationship': 'code',
+    'contact.name': 'mask', // pat-1 wants a name, a contact or an organization
+    'contact.telecom': 'drop',
+    'contact.address': 'drop',
+    'contact.gender': 'drop',
+    'contact.organization': 'drop',
+    'contact.period': 'drop',
     communication: 'derive', // the language without its region
     generalPractitioner: 'drop',
     managingOrganization: 'drop',
@@ -125,12 +138,17 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     'hospitalization.origin': 'drop',
     'hospitalization.admitSource': 'code',
     'hospitalization.reAdmission': 'code',
-    'hospitalization.dietPreference': 'drop', // tells the religion
-    'hospitalization.specialCourtesy': 'drop', // tells the VIP
-    'hospitalization.specialArrangement': 'drop',
+    // May tell the religion or the VIP, though no identifier of 45 CFR 164.514(b)(2)(i): what `narrow` is for.
+    'hospitalization.dietPreference': 'code',
+    'hospitalization.specialCourtesy': 'code',
+    'hospitalization.specialArrangement': 'code',
     'hospitalization.destination': 'drop',
     'hospitalization.dischargeDisposition': 'code',
-    location: 'drop', // location.location is required and names a place
+    location: 'node',
+    'location.location': 'mask',
+    'location.status': 'keep',
+    'location.physicalType': 'code',
+    'location.period': 'shift',
     serviceProvider: 'drop',
     partOf: 'pseudonym',
   },
@@ -328,7 +346,10 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     performedAge: 'age',
     performedRange: 'age',
     ...PEOPLE,
-    performer: 'drop', // performer.actor is required and names a person
+    performer: 'node',
+    'performer.function': 'code',
+    'performer.actor': 'mask',
+    'performer.onBehalfOf': 'drop',
     location: 'drop',
     reasonCode: 'code',
     reasonReference: 'pseudonym',
@@ -339,7 +360,9 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     complicationDetail: 'pseudonym',
     followUp: 'code',
     note: 'drop',
-    focalDevice: 'drop', // focalDevice.manipulated is required and names an implant
+    focalDevice: 'node',
+    'focalDevice.action': 'code',
+    'focalDevice.manipulated': 'mask', // names an implant
     usedReference: 'pseudonym',
     usedCode: 'code',
   },
@@ -363,15 +386,17 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     site: 'code',
     route: 'code',
     doseQuantity: 'number',
-    performer: 'drop', // performer.actor is required and names a person
+    performer: 'node',
+    'performer.function': 'code',
+    'performer.actor': 'mask',
     note: 'drop',
     reasonCode: 'code',
     reasonReference: 'pseudonym',
     isSubpotent: 'keep',
     subpotentReason: 'code',
     education: 'drop', // the leaflet's date of publication is public: shifted, it would tell the shift
-    programEligibility: 'drop', // tells the income or the tribe
-    fundingSource: 'drop', // the same
+    programEligibility: 'code', // may tell the income or the tribe: what `narrow` is for
+    fundingSource: 'code',
     reaction: 'node',
     'reaction.date': 'shift',
     'reaction.detail': 'pseudonym',
@@ -424,7 +449,7 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     'relatesTo.code': 'keep',
     'relatesTo.target': 'pseudonym',
     description: 'drop',
-    securityLabel: 'drop', // tells what it is sensitive for
+    securityLabel: 'code',
     content: 'node',
     'content.attachment': 'mask',
     'content.format': 'code',
@@ -500,7 +525,7 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     priority: 'keep',
     doNotPerform: 'keep',
     code: 'code',
-    orderDetail: 'drop', // may not stand without a code (prr-1), and a private code does not leave
+    orderDetail: 'code', // not without a code (prr-1): a private one is masked
     quantityQuantity: 'number',
     quantityRatio: 'number',
     quantityRange: 'number',
@@ -543,7 +568,7 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     'qualification.code': 'code',
     'qualification.period': 'drop',
     'qualification.issuer': 'drop',
-    communication: 'drop',
+    communication: 'code',
   },
 
   Organization: {
@@ -555,14 +580,18 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     telecom: 'drop',
     address: 'derive', // the state
     partOf: 'drop',
-    contact: 'drop',
+    contact: 'node',
+    'contact.purpose': 'code',
+    'contact.name': 'drop',
+    'contact.telecom': 'drop',
+    'contact.address': 'drop',
     endpoint: 'drop',
   },
 
   Location: {
     identifier: 'derive',
     status: 'keep',
-    operationalStatus: 'drop',
+    operationalStatus: 'code',
     name: 'drop',
     alias: 'drop',
     description: 'drop',

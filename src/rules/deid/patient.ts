@@ -1,15 +1,13 @@
 /** The elements of the replica Patient that are made rather than kept. */
-import type { Patient } from '@medplum/fhirtypes';
+import type { Coding, Patient } from '@medplum/fhirtypes';
 import { birthYear, isOver89 } from './ages.ts';
-import { masked } from './codings.ts';
+import { masked, publicCoding } from './codings.ts';
 import type { DeidContext } from './pass.ts';
 import { placeOf } from './place.ts';
-import { LANGUAGES } from './tables.generated.ts';
 import type { Draft } from './walk.ts';
 
 const BAND_YEARS = 5;
 const BCP_47 = 'urn:ietf:bcp:47';
-const KNOWN_LANGUAGES: ReadonlySet<string> = new Set(LANGUAGES.split('|'));
 
 /**
  * Adds name, birth year, death, place and languages to a replica Patient.
@@ -56,17 +54,23 @@ function birth(source: Patient, { at, profile }: DeidContext): Draft {
   return { birthDate: String(profile === 'safe-harbor' ? year : year - (year % BAND_YEARS)) };
 }
 
-/** A language without region or script, and only one of the common ones (R4 value set `languages`): a rare one identifies. */
+/** Only common languages (R4 value set `languages`), with a region that is in it, otherwise without: a rare one identifies. */
 function languages(source: unknown): Draft[] {
   if (!Array.isArray(source)) return [];
   return source.flatMap((entry: Patient['communication'] extends (infer E)[] | undefined ? E : never) => {
     const coding: unknown = entry?.language?.coding;
-    const codes = (Array.isArray(coding) ? coding : []).map((each: { system?: unknown; code?: unknown } | null) =>
-      each?.system === BCP_47 && typeof each.code === 'string' ? (each.code.split('-')[0] as string) : ''
+    const known = (Array.isArray(coding) ? coding : []).flatMap(
+      (each) => publicCoding(each) ?? withoutRegion(each) ?? []
     );
-    const code = codes.find((each) => KNOWN_LANGUAGES.has(each));
-    if (code === undefined) return [];
+    if (known.length === 0) return [];
     const preferred = entry.preferred;
-    return [{ language: { coding: [{ system: BCP_47, code }] }, ...(typeof preferred === 'boolean' && { preferred }) }];
+    return [{ language: { coding: known.slice(0, 1) }, ...(typeof preferred === 'boolean' && { preferred }) }];
   });
+}
+
+function withoutRegion(value: unknown): Coding | undefined {
+  const { system, code } = Object(value) as Readonly<Record<string, unknown>>;
+  return system === BCP_47 && typeof code === 'string'
+    ? publicCoding({ system, code: code.slice(0, Math.max(0, code.indexOf('-'))) })
+    : undefined;
 }

@@ -1,5 +1,5 @@
 /** Numbers and their units. */
-import type { Quantity, Range, Ratio } from '@medplum/fhirtypes';
+import type { Quantity, Range, Ratio, SampledData } from '@medplum/fhirtypes';
 import { masked } from './codings.ts';
 import { ucumCode } from './ucum.ts';
 
@@ -19,7 +19,7 @@ export function publicQuantity(value: unknown): Quantity | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const source = value as Fields;
   const number = source['value'];
-  if (typeof number !== 'number' || !Number.isFinite(number)) return undefined;
+  if (typeof number !== 'number' || !isMeasure(number)) return undefined;
   const quantity: Quantity = { value: number };
   if (COMPARATORS.has(source['comparator']))
     quantity.comparator = source['comparator'] as NonNullable<Quantity['comparator']>;
@@ -51,13 +51,36 @@ export function publicRange(value: unknown): Range | undefined {
  * A Ratio as it may leave.
  *
  * @param value - A Ratio of the source.
- * @returns Both parts, or undefined: half a ratio is invalid (rat-1).
+ * @returns Both parts, or undefined without either. Half a ratio is invalid (rat-1), so the part that may not leave is marked as masked.
  */
 export function publicRatio(value: unknown): Ratio | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const numerator = publicQuantity((value as Fields)['numerator']);
   const denominator = publicQuantity((value as Fields)['denominator']);
-  return numerator && denominator ? { numerator, denominator } : undefined;
+  if (!numerator && !denominator) return undefined;
+  return { numerator: numerator ?? masked(), denominator: denominator ?? masked() };
+}
+
+/**
+ * How something was sampled, without the samples.
+ *
+ * @param value - A SampledData of the source.
+ * @returns Its numbers, or undefined without an origin; a period or count that is required and missing is marked as masked.
+ */
+export function publicSampling(value: unknown): Partial<SampledData> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const source = value as Fields;
+  const origin = publicQuantity(source['origin']);
+  if (!origin) return undefined;
+  const sampling: Record<string, unknown> = { origin };
+  for (const name of ['period', 'factor', 'lowerLimit', 'upperLimit']) {
+    const number = publicNumber(source[name]);
+    if (number !== undefined) sampling[name] = number;
+  }
+  const dimensions = publicNumber(source['dimensions'], 1);
+  if (dimensions !== undefined) sampling['dimensions'] = dimensions;
+  for (const name of ['period', 'dimensions']) if (!(name in sampling)) sampling[`_${name}`] = masked();
+  return sampling;
 }
 
 /**
@@ -68,7 +91,21 @@ export function publicRatio(value: unknown): Ratio | undefined {
  * @returns The number, or undefined.
  */
 export function publicNumber(value: unknown, least?: number): number | undefined {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+  if (typeof value !== 'number' || !isMeasure(value)) return undefined;
   if (least === undefined) return value;
   return Number.isInteger(value) && value >= least && value <= 0x7fffffff ? value : undefined;
+}
+
+const LONG = 10_000_000;
+/** Up to four digits, then zeros. */
+const COARSE = /^[1-9]\d{0,3}0{4,}$/;
+
+/**
+ * Whether a number can be a measurement or a count rather than a telephone number, a date (19710304), a social security or a record number.
+ * From eight digits on nothing is measured to the last one: copies of a virus per millilitre are given to two or three digits.
+ */
+function isMeasure(value: number): boolean {
+  if (!Number.isFinite(value)) return false;
+  const size = Math.abs(value);
+  return size < LONG || COARSE.test(String(size));
 }

@@ -4,7 +4,7 @@
  */
 import { checkNamed } from './residue/elements.ts';
 import type { Evidence, Fields, Hit, Scope } from './residue/scope.ts';
-import { checkString } from './residue/strings.ts';
+import { checkNumber, checkString } from './residue/strings.ts';
 
 export type { Evidence } from './residue/scope.ts';
 
@@ -46,7 +46,8 @@ function checkMembers(object: Fields, scope: Scope, depth: number): Hit | undefi
   for (const name of Object.keys(object)) {
     const value = object[name];
     const check = checkNamed(name);
-    const hit = check ? check(value, object, scope, depth) : checkValue(name, value, object, scope, depth);
+    const found = check ? check(value, object, scope, depth) : 'look-inside';
+    const hit = found === 'look-inside' ? checkValue(name, value, object, scope, depth) : found;
     if (hit) return hit;
   }
   return undefined;
@@ -54,7 +55,7 @@ function checkMembers(object: Fields, scope: Scope, depth: number): Hit | undefi
 
 function checkValue(name: string, value: unknown, parent: Fields, scope: Scope, depth: number): Hit | undefined {
   if (typeof value === 'string') return checkString(name, value, parent, scope);
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'residue-element';
+  if (typeof value === 'number') return checkNumber(value, scope);
   if (typeof value === 'boolean') return undefined;
   if (Array.isArray(value)) return checkList(name, value, parent, scope, depth);
   if (typeof value !== 'object' || value === null) return 'residue-element';

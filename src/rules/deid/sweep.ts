@@ -27,8 +27,13 @@ const STRUCTURE: ReadonlySet<string> = new Set(
   )
 );
 
+/** A day, which can be written in other orders. */
+const DAY = /^(\d{4})-(\d\d)-(\d\d)/;
+
 /** Below this length a number is no evidence: RxNorm and CPT are full of them. */
 const MIN_VALUE_LENGTH = 6;
+/** A ZIP code could stand as a code of CPT or RxNorm. */
+const MIN_NUMBER_LENGTH = 5;
 
 /**
  * Gathers what must not be found of a patient.
@@ -100,14 +105,17 @@ export function sweepToken(token: string, facts: PatientFacts): boolean {
  * @returns True for a hit.
  */
 export function sweepNumber(code: string, facts: PatientFacts): boolean {
-  return code.length >= MIN_VALUE_LENGTH && facts.values.has(code);
+  return code.length >= MIN_NUMBER_LENGTH && facts.values.has(code);
 }
 
 function learn(text: string, words: Set<string>, values: Set<string>): void {
   if (text.length > 500) return;
   const folded = fold(text);
   const squeezed = squeeze(folded);
-  if (squeezed.length >= MIN_VALUE_LENGTH) values.add(squeezed);
+  if (squeezed.length >= MIN_VALUE_LENGTH || /^\d{5}$/.test(text)) values.add(squeezed);
+  const [, year, month, day] = DAY.exec(text) ?? [];
+  if (day !== undefined)
+    for (const spelt of [`${month}${day}${year}`, `${day}${month}${year}`]) values.add(spelt.replace(/^0/, ''));
   for (const word of folded.split(/[^\p{L}]+/u)) if (word.length >= 2) words.add(word);
 }
 

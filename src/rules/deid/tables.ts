@@ -24,6 +24,8 @@ export interface Table {
   readonly rules: Map<string, Rule>;
   /** Each is a list of which one must be there: an element, or the members of a choice. */
   readonly required: (readonly string[])[];
+  /** Without one of these a backbone element says nothing. */
+  needs?: readonly string[];
   /** The element that names the patient; types without it are not about a patient, or are the Patient. */
   subject?: string;
 }
@@ -96,7 +98,7 @@ function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
           transform: transformOf(KINDS[kind as keyof typeof KINDS], allowed, table),
         };
         last = { table: rule.table, path };
-        if (needs !== undefined) rule.table.required.push(needs.split('|'));
+        if (needs !== undefined) rule.table.needs = needs.split('|');
         if (narrow.has(path)) continue;
         at.table.rules.set(name, rule);
         if (rule.kind === 'subject') root.subject = name;

@@ -17,6 +17,8 @@ const ANNOTATIONS: ReadonlySet<string> = new Set(
   )
 );
 
+const MAX_DIGITS = 6;
+
 const NOTE = /\{([^{}]*)\}/g;
 
 /** The units of nearly all observations, so that the grammar is not asked. */
@@ -36,6 +38,8 @@ const COMMON: ReadonlySet<string> = new Set(
 export function ucumCode(code: unknown): string | undefined {
   if (typeof code !== 'string' || code.length === 0 || code.length > 40) return undefined;
   if (COMMON.has(code)) return code;
+  // Numbers in terms and exponents could be put together to a telephone number.
+  if (code.replace(/\D/g, '').length > MAX_DIGITS) return undefined;
   const kept = code.replace(NOTE, (whole, note: string, at: number) =>
     ANNOTATIONS.has(note) ? whole : unity(code, at)
   );

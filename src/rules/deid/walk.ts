@@ -4,7 +4,7 @@ import { masked, publicCoding, publicConcept } from './codings.ts';
 import { shiftDate, shiftPeriod } from './dates.ts';
 import type { DateKind } from './dates.ts';
 import type { Pass } from './pass.ts';
-import { publicNumber, publicQuantity, publicRange, publicRatio } from './quantities.ts';
+import { publicNumber, publicQuantity, publicRange, publicRatio, publicSampling } from './quantities.ts';
 import { clinicalReference, subjectOf } from './references.ts';
 import type { Kind } from './kinds.ts';
 import type { Rule, Table } from './tables.ts';
@@ -18,7 +18,7 @@ export type Draft = Record<string, unknown>;
 export type Transform = (value: unknown, pass: Pass) => unknown;
 
 /**
- * Transforms a backbone element. Depth is that of the table, whatever the depth of the input.
+ * Transforms a backbone element. What is required and did not survive is marked as masked, so that the rest can leave. Depth is that of the table, whatever the depth of the input.
  *
  * @param source - The element of the source.
  * @param table - What may leave of it.
@@ -28,12 +28,18 @@ export type Transform = (value: unknown, pass: Pass) => unknown;
 function walk(source: Fields, table: Table, pass: Pass): Draft | undefined {
   const draft: Draft = {};
   if (!walkInto(draft, source, table, pass)) return undefined;
-  for (const names of table.required) if (!hasOneOf(draft, names)) return undefined;
+  const { needs } = table;
+  if (needs !== undefined && !hasOneOf(draft, needs)) {
+    if (isAllMasked(draft, table)) return undefined;
+    maskOne(draft, needs, table);
+  }
+  for (const names of table.required)
+    if (!hasOneOf(draft, names) && !maskOne(draft, names, table) && !maskCode(draft, names, table)) return undefined;
   return draft;
 }
 
 /**
- * Transforms a whole resource into a draft: as for a backbone element, but a required code or date that may not leave is masked.
+ * Transforms a whole resource into a draft.
  *
  * @param draft - Type and identifier; receives what leaves.
  * @param source - The source resource.
@@ -52,16 +58,32 @@ function hasOneOf(draft: Draft, names: readonly string[]): boolean {
   return false;
 }
 
-/** A required coding or date is marked as masked; of a choice, the member that can be. */
+/** Whether nothing is there but marks for whom or what it is about. */
+function isAllMasked(draft: Draft, { rules }: Table): boolean {
+  for (const name in draft) if (rules.get(name)?.kind !== 'mask') return false;
+  return true;
+}
+
+/** Kinds whose absence is said by an element with nothing but the mark. */
+const MASKABLE: ReadonlySet<Kind> = new Set(['coding', 'concept', 'mask', 'period', 'quantity', 'reference']);
+
+/** Of a choice, the member that can be marked. */
 function maskOne(draft: Draft, names: readonly string[], { rules }: Table): boolean {
   for (const name of names) {
-    const { kind, many } = rules.get(name) as Rule;
-    if (kind === 'coding' || kind === 'concept') draft[name] = many ? [masked()] : masked();
-    else if (kind === 'dateTime') draft[`_${name}`] = masked();
+    const rule = rules.get(name);
+    if (rule && MASKABLE.has(rule.kind)) draft[name] = rule.many ? [masked()] : masked();
+    else if (rule?.kind === 'dateTime' || rule?.kind === 'positiveInt') draft[`_${name}`] = masked();
     else continue;
     return true;
   }
   return false;
+}
+
+/** The status of a part may be masked; that of a record is there, or the record does not leave. */
+function maskCode(draft: Draft, [name = '']: readonly string[], { rules }: Table): boolean {
+  if (rules.get(name)?.kind !== 'code') return false;
+  draft[`_${name}`] = masked();
+  return true;
 }
 
 /** Returns whether anything was added. */
@@ -152,6 +174,8 @@ export function transformOf(kind: Kind, allowed: ReadonlySet<string>, table: Tab
       return publicRange;
     case 'ratio':
       return publicRatio;
+    case 'sampled':
+      return publicSampling;
     case 'age':
       return publicAge;
     case 'ageRange':

@@ -72,13 +72,15 @@ describe.each(Object.keys(KEEP_LISTS))('%s with a canary at every leaf', (type) 
     const survivors = new Set<string>();
     for (const element of elementsOf(type)) {
       const value = valueFor(element);
+      // What is only marked as masked is in the golden copies.
+      if (KEEP_LISTS[type]?.[element.path] === 'mask') continue;
       if (value === undefined || VALID[type]?.includes(element.path)) continue;
       if (survives(type, element.path, value, elementsOf(type))) survivors.add(element.path);
     }
     const declared = Object.entries(KEEP_LISTS[type] ?? {})
       .filter(
         ([path, how]) =>
-          ['code', 'number', 'age', 'shift', 'pseudonym', 'mask', 'keep'].includes(how) && !VALID[type]?.includes(path)
+          ['code', 'number', 'age', 'shift', 'pseudonym', 'keep'].includes(how) && !VALID[type]?.includes(path)
       )
       .map(([path]) => path);
     expect([...survivors].sort()).toEqual(declared.sort());
@@ -104,6 +106,7 @@ function sample(type: string, target: string | undefined): unknown {
     Age: { value: MARK, system: UCUM, code: 'a' },
     Range: { low: quantity },
     Ratio: { numerator: quantity, denominator: quantity },
+    SampledData: { origin: quantity, period: 10, dimensions: 1, data: '86.531 canary-waveform' },
     boolean: true,
     integer: 86531,
     positiveInt: 86531,
@@ -160,7 +163,7 @@ function survives(type: string, path: string, value: unknown, elements: readonly
   return (
     (typeof value === 'string' ||
       !stringsOf(value).some((each) => each.length > 8 && !each.startsWith('http') && text.includes(each))) &&
-    !path.startsWith('communication') &&
+    !(type === 'Patient' && path.startsWith('communication')) &&
     path !== 'birthDate' &&
     path !== 'identifier'
   );

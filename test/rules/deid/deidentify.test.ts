@@ -114,11 +114,13 @@ describe('a Patient', () => {
     expect(copyWith({ deceasedDateTime: 'last spring' })).toMatchObject({ deceasedBoolean: true });
   });
 
-  it('keeps a common language without its region and no rare one', () => {
+  it('keeps a common language with a common region and no rare one', () => {
     const language = (code: string): NonNullable<Patient['communication']>[number] => ({
       language: { coding: [{ system: 'urn:ietf:bcp:47', code }] },
     });
-    expect(copyWith({ communication: [language('pt-BR'), language('yi')] }).communication).toEqual([language('pt')]);
+    expect(copyWith({ communication: ['pt-BR', 'de-LU', 'yi', 'constructor'].map(language) }).communication).toEqual(
+      ['pt-BR', 'de'].map(language)
+    );
   });
 });
 

@@ -33,7 +33,10 @@ function rich(type: string, more: object): Resource {
 export const RICH: Readonly<Record<string, Resource>> = {
   Patient: aPatient({
     deceasedDateTime: '2020-05-06T07:08:09Z',
-    contact: [{ name: { family: 'Kin' } }],
+    contact: [
+      { name: { family: 'Kin' }, gender: 'male', relationship: [said('N', `${HL7}v2-0131`)] },
+      { name: { family: 'Kin' } },
+    ],
     generalPractitioner: [{ reference: 'Practitioner/p' }],
   }),
   Encounter: anEncounter({
@@ -58,8 +61,13 @@ export const RICH: Readonly<Record<string, Resource>> = {
       preAdmissionIdentifier: { value: 'P-1' },
       dischargeDisposition: { coding: [{ system: 'http://www.nubc.org/patient-discharge', code: '01' }] },
       dietPreference: [{ coding: [{ system: `${HL7}diet`, code: 'kosher' }] }],
+      specialCourtesy: [said('VIP', `${HL7}v3-EncounterSpecialCourtesy`)],
+      specialArrangement: [said('wheel', `${HL7}encounter-special-arrangements`)],
     },
-    location: [{ location: { reference: 'Location/l', display: 'Ward 5' } }],
+    location: [
+      { location: place, status: 'completed', physicalType: said('wa', `${HL7}location-physical-type`), period },
+      { location: place },
+    ],
     serviceProvider: { reference: 'Organization/o', display: 'HALLMARK' },
     partOf: { reference: 'Encounter/e-0' },
   }),
@@ -204,7 +212,10 @@ export const RICH: Readonly<Record<string, Resource>> = {
     complication: [{ text: SECRET }],
     complicationDetail: [refer('Condition/c-2')],
     followUp: [said('183644000')],
-    focalDevice: [{ manipulated: refer('Device/serial-4711') }],
+    focalDevice: [
+      { action: said('implanted', 'http://hl7.org/fhir/device-action'), manipulated: refer('Device/serial-4711') },
+      { manipulated: refer('Device/serial-4711') },
+    ],
     usedReference: [refer('Device/serial-4711'), refer('Medication/m')],
     usedCode: [said('39849001')],
   }),
@@ -221,7 +232,7 @@ export const RICH: Readonly<Record<string, Resource>> = {
     site: said('368208006'),
     route: said('78421000'),
     doseQuantity: amount(0.5, 'mL'),
-    performer: [{ actor: person }],
+    performer: [{ function: said('AP', `${HL7}v2-0443`), actor: person }, { actor: person }],
     note,
     reasonCode: [said('429060002')],
     reasonReference: [refer('Condition/c-1')],
@@ -374,7 +385,7 @@ export const RICH: Readonly<Record<string, Resource>> = {
       { code: said('207R00000X', 'http://nucc.org/provider-taxonomy') },
       { code: { text: SECRET } },
     ],
-    communication: [{ text: SECRET }],
+    communication: [said('de-AT', 'urn:ietf:bcp:47'), { text: SECRET }],
   }),
   Organization: rich('Organization', {
     type: [said('prov', `${HL7}organization-type`)],
@@ -385,10 +396,11 @@ export const RICH: Readonly<Record<string, Resource>> = {
       { line: ['585 LEBANON STREET'], city: 'MELROSE', state: 'Massachusetts', postalCode: '02176', country: 'US' },
     ],
     partOf: refer('Organization/o'),
-    contact: [{ name: { family: 'Who' } }],
+    contact: [{ purpose: said('BILL', `${HL7}contactentity-type`), name: { family: 'Who' } }],
   }),
   Location: rich('Location', {
     name: 'Mrs Quillfeather’s home',
+    operationalStatus: { system: `${HL7}v2-0116`, code: 'O', display: SECRET },
     alias: ['home'],
     description: SECRET,
     mode: 'instance',

@@ -11,6 +11,15 @@ const mg = (value: number): object => ({ value, unit: 'mg of Ottoline', system: 
 const years = (value: number): object => ({ value, unit: 'years', system: UCUM, code: 'a' });
 const range = { low: mg(1.5), high: mg(2.5) };
 const ages = { low: years(40), high: years(95) };
+const sampled = {
+  origin: mg(2),
+  period: 10,
+  factor: 0.5,
+  lowerLimit: -3,
+  upperLimit: 3,
+  dimensions: 1,
+  data: '2 3 U 19710405',
+};
 const ratio = { numerator: mg(3), denominator: mg(4) };
 const day = '2019-04-05';
 const instant = '2019-04-05T06:07:08.900Z';
@@ -55,6 +64,7 @@ const CHANGES: Readonly<Record<string, readonly object[]>> = {
         component({ valueBoolean: true }),
         component({ valueInteger: 7 }),
         component({ valueRatio: ratio }),
+        component({ valueSampledData: sampled }),
         component({ valueDateTime: instant }),
         component({ valuePeriod: period }),
         component({ dataAbsentReason: { coding: [{ system: `${HL7}data-absent-reason`, code: 'asked-declined' }] } }),
@@ -66,6 +76,9 @@ const CHANGES: Readonly<Record<string, readonly object[]>> = {
       { valueInteger: 7 },
       { valueRange: range },
       { valueRatio: ratio },
+      { valueRatio: { numerator: mg(3) } },
+      { valueSampledData: sampled },
+      { valueSampledData: { origin: mg(0), data: '1 2 3' } },
       { valueDateTime: instant },
       { valuePeriod: period },
       { dataAbsentReason: { coding: [{ system: `${HL7}data-absent-reason`, code: 'not-performed' }] } },

@@ -5,7 +5,15 @@ import type { Check, Fields, Hit } from './scope.ts';
 
 /** Elements that hold names, places, contacts or text in every FHIR type; none is in a copy. */
 const FORBIDDEN =
-  'id|display|div|text|telecom|photo|contact|contained|note|modifierExtension|line|city|district|state|postalCode|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|data|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|performer|individual|serviceProvider|recorder|asserter|requester|custodian|authenticator|location|manufacturer|careTeam|onBehalfOf|lotNumber|series|documentType|progress|requisition|groupIdentifier|masterIdentifier|alias|position|securityLabel|expirationDate|hash|url|instantiatesUri|instantiatesCanonical';
+  'id|data|display|div|text|telecom|photo|contained|note|modifierExtension|line|city|district|state|postalCode|valueUri|valueUrl|valueBase64Binary|valueAttachment|comment|description|title|url_|patientInstruction|conclusion|presentedForm|version|versionId|lastUpdated|source|author|project|account|compartment|implicitRules|userSelected|timeOfDay|dayOfWeek|valueTime|link|generalPractitioner|managingOrganization|individual|serviceProvider|recorder|asserter|requester|custodian|authenticator|manufacturer|careTeam|onBehalfOf|lotNumber|series|documentType|progress|requisition|groupIdentifier|masterIdentifier|alias|position|expirationDate|hash|url|instantiatesUri|instantiatesCanonical';
+
+/** Elements of a resource that name somebody or some place, and what else of them may be there. */
+const PARTIES: Readonly<Record<string, string>> = {
+  contact: 'relationship|purpose|name',
+  performer: 'function|actor',
+  location: 'location|status|physicalType|period',
+  focalDevice: 'action|manipulated',
+};
 
 const MASK_URL = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
 
@@ -20,8 +28,13 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ],
   [
     'name',
-    (value, _parent, { isPatient, keys }, depth) => refuseUnless(depth === 0 && isPatient && isMaskedName(value, keys)),
+    (value, _parent, { isPatient, keys }, depth) =>
+      refuseUnless(isPatient && (depth === 0 ? isMaskedName(value, keys) : isMasked(value))),
   ],
+  ...Object.entries(PARTIES).map(([name, members]) => [name, partyOf(members.split('|'))] as const),
+  ...['actor', 'manipulated'].map((name): readonly [string, Check] => [name, (value) => refuseUnless(isMasked(value))]),
+  // Of a document, not of anything in it.
+  ['securityLabel', (_value, _parent, _scope, depth) => (depth === 0 ? 'look-inside' : 'residue-element')],
   ['identifier', (value, _parent, scope, depth) => checkIdentifier(value, scope, depth)],
   ['birthDate', (value, _parent, scope) => (isYear(value, scope) ? undefined : 'residue-date')],
 ]);
@@ -39,8 +52,24 @@ export function checkNamed(name: string): Check | undefined {
   return isText ? refuse : CHECKS.get(name);
 }
 
+/** Who or what it is, further in: the mark `masked` and nothing else. */
+function partyOf(members: readonly string[]): Check {
+  return (value, _parent, _scope, depth) => {
+    if (depth > 0) return refuseUnless(isMasked(value));
+    const isKnown =
+      Array.isArray(value) &&
+      value.every((each) => Object.keys(Object(each) as Fields).every((name) => members.includes(name)));
+    return isKnown ? 'look-inside' : 'residue-element';
+  };
+}
+
 function refuseUnless(isAllowed: boolean): Hit | undefined {
   return isAllowed ? undefined : 'residue-element';
+}
+
+function isMasked(value: unknown): boolean {
+  const { extension, ...rest } = Object(value) as Fields;
+  return isMask(extension) && Object.keys(rest).length === 0;
 }
 
 /** The only extension of an element says that something is masked. */

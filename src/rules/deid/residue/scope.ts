@@ -28,5 +28,5 @@ export interface Scope extends Evidence {
 export type Hit = Extract<DeidReason, `residue-${string}`>;
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** One check of one element; the depth of a member of the resource itself is 0. */
-export type Check = (value: unknown, parent: Fields, scope: Scope, depth: number) => Hit | undefined;
+/** One check of one element; the depth of a member of the resource itself is 0. `look-inside`: nothing yet, its members decide. */
+export type Check = (value: unknown, parent: Fields, scope: Scope, depth: number) => Hit | 'look-inside' | undefined;

@@ -1,4 +1,5 @@
 /** Strings of a copy: what they look like, and whose they are. */
+import type { PatientFacts } from '../sweep.ts';
 import { sweep, sweepNumber } from '../sweep.ts';
 import { checkDate, checkYear } from './dates.ts';
 import { checkReference, isReference } from './identity.ts';
@@ -6,7 +7,7 @@ import type { Fields, Hit, Scope } from './scope.ts';
 import { isVocabulary } from './vocabulary.ts';
 
 const PUBLIC_SYSTEM =
-  /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.nubc\.org\/patient-discharge|nucc\.org\/provider-taxonomy|hl7\.org\/fhir\/(?:sid|us\/core\/CodeSystem)\/[a-z0-9-]{3,40}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
+  /^(?:http:\/\/(?:loinc\.org|snomed\.info\/sct|unitsofmeasure\.org|www\.nlm\.nih\.gov\/research\/umls\/rxnorm|www\.ama-assn\.org\/go\/cpt|www\.whocc\.no\/atc|ihe\.net\/fhir\/ValueSet\/IHE\.FormatCode\.codesystem|hl7\.org\/fhir\/device-action|www\.nubc\.org\/patient-discharge|nucc\.org\/provider-taxonomy|hl7\.org\/fhir\/(?:sid|us\/core\/CodeSystem)\/[a-z0-9-]{3,40}|terminology\.hl7\.org\/CodeSystem\/[A-Za-z0-9-]{3,60})|https:\/\/www\.(?:nubc\.org\/CodeSystem\/PatDischargeStatus|cms\.gov\/Medicare\/Coding\/HCPCSReleaseCodeSets)|urn:ietf:bcp:47)$/;
 const COMMON_SYSTEMS: ReadonlySet<string> = new Set([
   'http://loinc.org',
   'http://snomed.info/sct',
@@ -25,6 +26,7 @@ const BARE_NUMBER_SYSTEMS = /^https?:\/\/(?:loinc|snomed|www\.(?:nlm|ama-assn|nu
 const NUMBER = /^(?:\d{1,18}(?:-\d)?|\d{4,5}-\d{3,4}-\d{1,2})$/;
 const MAX_LENGTH = 64;
 const MAX_UNIT_LENGTH = 40;
+const MAX_UNIT_DIGITS = 6;
 
 /**
  * Checks a string by its element, then by its shape, then against the patient's own names and numbers.
@@ -52,6 +54,29 @@ export function checkString(name: string, text: string, parent: Fields, scope: S
   return sweep(text, scope.facts) ? 'residue-sweep' : undefined;
 }
 
+/**
+ * Checks a number: none of the patient's own (a telephone number, a date without punctuation), and none that only a record or a telephone has.
+ *
+ * @param value - A number of the output.
+ * @param scope - The source side.
+ * @returns What was found.
+ */
+export function checkNumber(value: number, { facts }: Scope): Hit | undefined {
+  if (!Number.isFinite(value)) return 'residue-element';
+  if (value > -100_000 && value < 100_000 && Number.isInteger(value)) return undefined;
+  const size = Math.abs(value);
+  if (sweepNumber(String(size).replace('.', ''), facts)) return 'residue-sweep';
+  if (!Number.isInteger(size)) return size < 1e7 ? undefined : 'residue-shape';
+  if (size < 1e7) return endsOwn(String(size), facts) ? 'residue-sweep' : undefined;
+  return size < 1e15 && /^\d{1,4}0+$/.test(String(size)) ? undefined : 'residue-shape';
+}
+
+/** A telephone number without its area, or a date without its century. */
+function endsOwn(digits: string, { values }: PatientFacts): boolean {
+  for (const value of values) if (value.endsWith(digits)) return true;
+  return false;
+}
+
 /** What begins with a digit may be a code of a system whose codes are numbers, a date, or a year. */
 function checkDigits(name: string, text: string, parent: Fields, scope: Scope): Hit | undefined | 'unknown' {
   const { system } = parent;
@@ -67,6 +92,7 @@ function checkDigits(name: string, text: string, parent: Fields, scope: Scope): 
 function checkUnit(text: string, { facts }: Scope): Hit | undefined {
   if (facts.clean.get(UCUM)?.has(text)) return undefined;
   if (text.length > MAX_UNIT_LENGTH || /[@\s]|\d{5}/.test(text)) return 'residue-shape';
+  if (text.replace(/\D/g, '').length > MAX_UNIT_DIGITS) return 'residue-shape';
   const words = text.match(/[A-Za-z]{4,}/g);
   if (words?.some((word) => !/^(?:score|count|mmol|mosm)$/.test(word) && facts.words.has(word.toLowerCase())))
     return 'residue-sweep';

@@ -24,6 +24,16 @@ const VOCABULARY: ReadonlySet<string> = new Set(
     'asap|routine|stat|urgent|allergy|intolerance|biologic|environment|food|medication|high|low|unable-to-assess|mild|moderate|severe|not-done|preparation|' +
     'appended|current|superseded|appends|replaces|signs|transforms|revoked|Appointment|CommunicationRequest|DeviceRequest|MedicationRequest|NutritionOrder|' +
     'ServiceRequest|Task|VisionPrescription|not-started|scheduled|directive|suspended|instance|kind|' +
+    'ADOL|BH|CEL|COGN|DEMO|DIA|DOB|DRGIS|DVD|EMOTDIS|EMP|EMPL|ETH|ETHUD|GDIS|GENDER|HIV|LIVARG|LOCIS|MARST|MH|MST|OPIOIDUD|PDS|PRS|PSY|PSYTHPN|' +
+    'RACE|REL|SCA|SDV|SEX|SICKLE|SPI|SSP|STD|SUD|TBOO|VIO|BP|EP|PR|ADMS|OKI|dairy-free|gluten-free|halal|kosher|nut-free|vegan|vegetarian|EXT|NRM|' +
+    'STF|VIP|add-bed|att|dog|int|wheel|AM|BED|BID|MO|PM|QD|QID|QOD|TID|WK|altchoice|clarif|drughigh|hospadm|labint|non-avail|preg|salg|sddi|' +
+    'sdupther|sintol|surg|washout|jurisdiction|provider|record|school|RA|IDINJ|IM|IVINJ|NASINHLC|PO|SQ|TRNSDERM|AP|OP|ineligible|uninsured|' +
+    'private|public|ABSTRED|AGGRED|ANONYED|MAPPED|MASKED|REDACTED|SUBSETTED|SYNTAC|TRSLT|VERSIONED|ACC|ALL|AMPUT|BMTC|BMTU|BREAST|CANC|CAPC|CARD|' +
+    'CATH|CCU|CHEST|CHR|COAG|COMM|CRS|CSC|CVDX|DADDR|DERM|DX|ECHO|ENDO|ENDOS|EPIL|ER|ETU|FMC|GACH|GI|GIDX|GIM|GYN|HAND|HD|HEM|HLAB|HOSP|HRAD|HTN|' +
+    'HUSCS|IEC|INFD|INLAB|INPHARM|LYMPH|MBL|MGEN|MHSP|MOBL|NCCF|NCCS|NEPH|NEUR|OB|OF|OMS|ONCL|OPH|OPTC|ORTHO|OUTLAB|OUTPHARM|PAINCL|PEDC|PEDCARD|' +
+    'PEDE|PEDGI|PEDHEM|PEDHO|PEDICU|PEDID|PEDNEPH|PEDNICU|PEDRHEUM|PEDU|PHARM|PHU|PLS|POD|PRC|PREV|PROCTO|PROFF|PROS|PSI|PSYCHF|PTRES|RADDX|RADO|' +
+    'RH|RHAT|RHEUM|RHII|RHMAD|RHPI|RHPIH|RHPIMS|RHPIVS|RHU|RHYAD|RNEU|RTF|SCHOOL|SLEEP|SNF|SPMED|SU|SURF|TR|TRAVEL|UPC|URO|WND|WORK|ADMIN|BILL|HR|' +
+    'PATINF|PAYOR|PRESS|explanted|implanted|manipulated|reserved|' +
     'PSEUDED'
   ).split('|')
 );
