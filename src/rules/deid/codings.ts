@@ -32,8 +32,8 @@ const GRAMMARS: Readonly<Record<Grammar, Check>> = {
   'three-digits': (code) => /^\d{1,3}$/.test(code),
 };
 
-/** A number of the North American plan: area and exchange begin with 2 to 9. */
-const TELEPHONE = /^1?[2-9]\d\d[2-9]\d{6}$/;
+/** A number of the North American plan, perhaps with the country before it. */
+const TELEPHONE = /^1?[2-9]\d{9}$/;
 
 const CHECKS: ReadonlyMap<string, Check> = new Map(
   Object.entries(CODE_SYSTEMS).map(([name, codes]) => {

@@ -97,15 +97,30 @@ export function sweepToken(token: string, facts: PatientFacts): boolean {
   return facts.spelt.some((value) => token.includes(value));
 }
 
+/** A long number in a longer one, such as a telephone number after the code of its country. */
+function holds(digits: string, value: string): boolean {
+  return value.length > MIN_VALUE_LENGTH && digits.includes(value);
+}
+
 /**
- * Whether a code of digits is one of the patient's own numbers.
+ * Whether a code of digits is one of the patient's own numbers, a part of one, or has one in it.
  *
  * @param code - A code of a system whose codes are numbers.
  * @param facts - What must not be found.
  * @returns True for a hit.
  */
 export function sweepNumber(code: string, facts: PatientFacts): boolean {
-  return code.length >= MIN_NUMBER_LENGTH && facts.values.has(code);
+  if (code.length < MIN_NUMBER_LENGTH) return false;
+  const digits = code.replace(/\D/g, '');
+  if (facts.values.has(digits)) return true;
+  if (digits.length < MIN_VALUE_LENGTH) return false;
+  for (const value of facts.values)
+    if (
+      value.endsWith(digits) ||
+      (digits.length > MIN_VALUE_LENGTH && (value.includes(digits) || holds(digits, value)))
+    )
+      return true;
+  return false;
 }
 
 function learn(text: string, words: Set<string>, values: Set<string>): void {

@@ -1,5 +1,4 @@
 /** Strings of a copy: what they look like, and whose they are. */
-import type { PatientFacts } from '../sweep.ts';
 import { sweep, sweepNumber } from '../sweep.ts';
 import { checkDate, checkYear } from './dates.ts';
 import { checkReference, isReference } from './identity.ts';
@@ -67,14 +66,8 @@ export function checkNumber(value: number, { facts }: Scope): Hit | undefined {
   const size = Math.abs(value);
   if (sweepNumber(String(size).replace('.', ''), facts)) return 'residue-sweep';
   if (!Number.isInteger(size)) return size < 1e7 ? undefined : 'residue-shape';
-  if (size < 1e7) return endsOwn(String(size), facts) ? 'residue-sweep' : undefined;
+  if (size < 1e7) return undefined;
   return size < 1e15 && /^\d{1,4}0+$/.test(String(size)) ? undefined : 'residue-shape';
-}
-
-/** A telephone number without its area, or a date without its century. */
-function endsOwn(digits: string, { values }: PatientFacts): boolean {
-  for (const value of values) if (value.endsWith(digits)) return true;
-  return false;
 }
 
 /** What begins with a digit may be a code of a system whose codes are numbers, a date, or a year. */
