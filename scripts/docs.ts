@@ -5,9 +5,11 @@ import { ACTIONS } from '../src/bots/actions.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import type { Setting } from '../src/config/settings.ts';
 import type { Actions, AdminAction } from '../src/flows/action.ts';
+import { botSections } from './docs/bots.ts';
+import { faultsTable } from './docs/faults.ts';
+import { code, table } from './docs/table.ts';
 
 function cells(setting: Setting): string[] {
-  const code = (text: string): string => `\`${text}\``;
   const fallback = setting.fallback === undefined ? (setting.optional ? '' : '**required**') : code(setting.fallback);
   const kind = setting.choices ? setting.choices.map(code).join(' or ') : setting.kind;
   return [code(setting.name), kind, fallback, setting.why, (setting.aliases ?? []).map(code).join(', ')];
@@ -20,12 +22,7 @@ function cells(setting: Setting): string[] {
  * @returns The table, without a line break at its end.
  */
 export function settingsTable(settings: readonly Setting[] = SETTINGS): string {
-  const rows = [
-    ['Setting', 'Kind', 'Default', 'Why', 'Also read from'],
-    Array<string>(5).fill('---'),
-    ...settings.map(cells),
-  ];
-  return rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+  return table(['Setting', 'Kind', 'Default', 'Why', 'Also read from'], settings.map(cells));
 }
 
 /**
@@ -58,12 +55,8 @@ export function actionsTable(actions: Actions = ACTIONS): string {
     Object.entries(parameters)
       .map(([name, { isRequired, why }]) => `\`${isRequired ? name : `[${name}]`}\` ${why}`)
       .join('<br>');
-  const rows = [
-    ['Action', 'Effect', 'Answers or does', 'Parameters'],
-    Array<string>(4).fill('---'),
-    ...Object.entries(actions).map(([name, row]) => [`\`${name}\``, row.effect, row.why, parametersOf(row)]),
-  ];
-  return rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+  const rows = Object.entries(actions).map(([name, row]) => [code(name), row.effect, row.why, parametersOf(row)]);
+  return table(['Action', 'Effect', 'Answers or does', 'Parameters'], rows);
 }
 
 /**
@@ -77,9 +70,15 @@ export function withActions(page: string): string {
 }
 
 /** What is generated, and where. */
-const DOCUMENTS = [
+export const DOCUMENTS = [
   { file: 'README.md', of: 'src/config/settings.ts', current: withSettings },
   { file: 'docs/admin.md', of: 'the actions of src/bots/actions.ts', current: withActions },
+  { file: 'docs/bots.md', of: 'bots.config.json', current: (page: string) => between(page, 'bots', botSections()) },
+  {
+    file: 'docs/errors.md',
+    of: 'src/observability/fault.ts',
+    current: (page: string) => between(page, 'faults', faultsTable()),
+  },
 ];
 
 if (process.argv[1] === import.meta.filename) {

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { settingsTable, withActions, withSettings } from '../scripts/docs.ts';
+import { DOCUMENTS, settingsTable, withActions, withSettings } from '../scripts/docs.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import { isBot } from './support/house-rules.ts';
 
@@ -132,4 +132,9 @@ test('docs/admin.md has the table of the actions (`npm run docs` writes it)', ()
   const page = readFileSync(join(root, 'docs', 'admin.md'), 'utf8');
   expect(page).toBe(withActions(page));
   expect(page).toContain('| `help` | read |');
+});
+
+test.each(DOCUMENTS)('$file is as `npm run docs` writes it', ({ file, current }) => {
+  const page = readFileSync(join(root, file), 'utf8');
+  expect(page).toBe(current(page));
 });

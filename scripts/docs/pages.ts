@@ -1,0 +1,106 @@
+/** What a person has to say of each bot; the rest of its page comes from bots.config.json. The compiler knows the names. */
+import type { SettingName } from '../../src/config/settings.ts';
+import type { FaultCode } from '../../src/observability/fault.ts';
+
+/** One bot. */
+export interface Page {
+  readonly input: string;
+  readonly answer: string;
+  readonly faults: readonly FaultCode[];
+  /** Beside those of the replica and of the keys, which all that copy read. */
+  readonly settings: readonly SettingName[];
+  /** Where there is more. */
+  readonly more?: string;
+}
+
+const COUNTS =
+  'counts: `put`, `unchanged`, `withdrawn`, `skipped`, `quarantined`, `failed`, `queued`, and `reasons`; `{"off": true}` while SYNC_ENABLED is false';
+const OF_SOURCE = ['settings-invalid', 'source-unavailable', 'source-refused', 'source-incomplete'] as const;
+
+export const PAGES: Readonly<Record<string, Page | undefined>> = {
+  'sync-change': {
+    input:
+      'the changed resource, or `{deletedResource}`: a hint only, what counts is what the source holds when it runs',
+    answer: COUNTS,
+    faults: [...OF_SOURCE, 'deadline'],
+    settings: ['CONSENT_PURPOSE', 'REPLICA_ACTORS'],
+    more: 'How a change travels stands in the [README](../README.md#how-a-change-travels).',
+  },
+  'consent-changed': {
+    input: 'the changed Consent, or `{deletedResource}`',
+    answer: COUNTS,
+    faults: [...OF_SOURCE, 'deadline'],
+    settings: ['CONSENT_PURPOSE', 'REPLICA_ACTORS', 'ERASER_CLIENT_ID'],
+    more: 'The rules are in [consent.md](consent.md). Large patients go on as jobs.',
+  },
+  'retry-jobs': {
+    input: 'nothing',
+    answer: COUNTS,
+    faults: [...OF_SOURCE],
+    settings: ['QUEUE_CONCURRENCY', 'QUEUE_JOBS_PER_SECOND', 'QUEUE_ATTEMPTS'],
+    more: 'See [the queue](../README.md#the-queue).',
+  },
+  sweep: {
+    input: 'nothing',
+    answer: `${COUNTS}; \`pages\`, and whether everything was looked at`,
+    faults: [...OF_SOURCE, 'replica-unavailable', 'replica-unauthorised'],
+    settings: ['SWEEP_OVERLAP_SECONDS'],
+  },
+  reconcile: {
+    input:
+      'nothing; or `{action, types, patient, orgId, batchSize, staleDays, dryRun, deep}` from the bot `admin` or an ADMIN',
+    answer:
+      'the seeds’ result: `startTime`, `endTime`, `durationMs`, and for each type `total`, `notSynced`, `stale`, `enqueued`, `errors`',
+    faults: [...OF_SOURCE, 'input-invalid', 'replica-unavailable', 'replica-unauthorised'],
+    settings: [],
+    more: 'See [reconciliation](../README.md#reconciliation).',
+  },
+  health: {
+    input: '`{"probe": "live" | "ready" | "startup"}`, or nothing for all checks; GET or POST',
+    answer: '`{status, timestamp, checks, reasons, queue}`, with HTTP 200 whatever it finds',
+    faults: [],
+    settings: [],
+    more: 'See [operate.md](operate.md#the-bot-health).',
+  },
+  reveal: {
+    input: '`{token, purpose, reason}`, with `breakGlass: true` to break the glass; or `{"action": "list"}`',
+    answer: 'the identified original; or the times that the glass was broken',
+    faults: [...OF_SOURCE, 'input-invalid', 'reveal-refused', 'payload-missing', 'payload-unreadable'],
+    settings: ['PAYLOAD_KEY', 'PAYLOAD_KEY_PREVIOUS', 'REVEAL_CLIENTS'],
+  },
+  export: {
+    input: '`{patient, start, end, type, _count, _offset}`, or the same as Parameters of `Patient/$export-everything`',
+    answer: 'a searchset Bundle of copies',
+    faults: [...OF_SOURCE, 'input-invalid', 'export-refused', 'replica-unavailable'],
+    settings: ['EXPORT_CLASSES', 'ADMIN_CLIENTS'],
+    more: 'See [export.md](export.md).',
+  },
+  admin: {
+    input: '`{action, …parameters}`',
+    answer: 'what the action answers, as JSON',
+    faults: [...OF_SOURCE, 'admin-refused', 'action-unknown', 'input-invalid', 'patient-unknown', 'bot-failed'],
+    settings: ['ADMIN_CLIENTS'],
+    more: 'See [admin.md](admin.md).',
+  },
+  'consent-form': {
+    input: 'the changed QuestionnaireResponse, or `{deletedResource}`',
+    answer: 'what became of the Consent',
+    faults: [...OF_SOURCE],
+    settings: ['ADMIN_CLIENTS'],
+    more: 'See [consent.md](consent.md#as-a-form).',
+  },
+  'mirror-audit': {
+    input: 'nothing; or `{limit, forceSince}`',
+    answer: 'the seeds’ `MirrorResult`',
+    faults: [...OF_SOURCE, 'input-invalid', 'replica-unavailable', 'replica-unauthorised'],
+    settings: ['SWEEP_OVERLAP_SECONDS', 'AUDIT_SIGNING_KEY'],
+    more: 'See [audit.md](audit.md).',
+  },
+  'retain-audit': {
+    input: 'nothing',
+    answer: 'days archived, events deleted, archives that ended',
+    faults: [...OF_SOURCE],
+    settings: ['AUDIT_SIGNING_KEY', 'AUDIT_RETENTION_DAYS', 'AUDIT_ARCHIVE_YEARS'],
+    more: 'See [audit.md](audit.md#retention).',
+  },
+};
