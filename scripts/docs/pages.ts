@@ -75,6 +75,38 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     settings: ['EXPORT_CLASSES', 'ADMIN_CLIENTS'],
     more: 'See [export.md](export.md).',
   },
+  gateway: {
+    input: '`{method, path, body}`',
+    answer: '`{status, body}` of the replica, with relative links',
+    faults: [...OF_SOURCE, 'input-invalid', 'gateway-refused', 'replica-unavailable'],
+    settings: ['ADMIN_CLIENTS'],
+    more: 'See [gateway.md](gateway.md).',
+  },
+  explain: {
+    input: '`{patient, resource}` from the bot `admin`',
+    answer: 'decision, evidence, what would be sent by name, the open job; no values',
+    faults: [...OF_SOURCE, 'admin-refused', 'input-invalid', 'patient-unknown'],
+    settings: [],
+    more: 'See [admin.md](admin.md).',
+  },
+  ingest: {
+    input: 'an Observation, an Encounter, or a Bundle of replicated types, from the ClientApplication of another system',
+    answer: '`{success, resourceType, id}`, or `{success, total, succeeded, failed, results}`',
+    faults: [...OF_SOURCE, 'input-invalid'],
+    settings: [],
+  },
+  metrics: {
+    input: 'nothing; `format=json` for JSON',
+    answer: 'a Binary of Prometheus text',
+    faults: [...OF_SOURCE],
+    settings: [],
+  },
+  status: {
+    input: 'nothing; `format=json` for JSON',
+    answer: 'a page, as a Binary',
+    faults: [...OF_SOURCE],
+    settings: [],
+  },
   admin: {
     input: '`{action, …parameters}`',
     answer: 'what the action answers, as JSON',
