@@ -60,13 +60,27 @@ export function deidentifier(context: DeidContext): <R extends Resource>(resourc
     const draft = transform(resource);
     if (typeof draft === 'string') return { ok: false, reason: draft };
     const { keys, systems, profile, at, patient } = context;
-    facts ??= factsOf(patient);
+    facts ??= factsUnder(keys, patient);
     // A Patient may be a later version of the context's: its own new name counts.
     const own = resource.resourceType === 'Patient' ? factsOf(resource) : facts;
     const hit = residue(draft, { keys, systems, profile, at, facts: own, source: resource });
     if (hit) return { ok: false, reason: hit };
     return { ok: true, sealed: label<R>(draft, context) };
   };
+}
+
+/**
+ * The facts of the patient that was last asked about under some keys: a plan asks record by record. They hold what dates became under
+ * these keys, so other keys have their own.
+ */
+const lastFacts = new WeakMap<PatientKeys, { readonly patient: Patient; readonly facts: PatientFacts }>();
+
+function factsUnder(keys: PatientKeys, patient: Patient): PatientFacts {
+  const last = lastFacts.get(keys);
+  if (last?.patient === patient) return last.facts;
+  const facts = factsOf(patient);
+  lastFacts.set(keys, { patient, facts });
+  return facts;
 }
 
 /**
