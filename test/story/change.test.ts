@@ -94,6 +94,13 @@ describe('with consent', () => {
       'Observation',
     ]);
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+    // They have left as well: the trail says so, and by which Consent.
+    const [record, parents] = (await world.trail()).slice(-2);
+    expect(record?.outcomeDesc).toBe('put:1');
+    expect(parents?.outcomeDesc).toBe('put:2');
+    const told = parents?.entity?.flatMap(({ what }) => what?.identifier?.value ?? []);
+    const tokens = bundle.entry?.slice(0, 2).map(({ resource }) => (resource as Patient).identifier?.[0]?.value);
+    expect(told).toEqual(expect.arrayContaining(tokens ?? []));
   });
 
   test('a deleted record loses its copy', async () => {

@@ -1,3 +1,4 @@
+import type { WithId } from '@medplum/core';
 import type { AuditEvent, Consent, Observation, Patient, Task } from '@medplum/fhirtypes';
 import { afterEach, describe, expect, test } from 'vitest';
 import { consentToShare } from '../../scripts/story/consent.ts';
@@ -166,6 +167,28 @@ describe('what changes by itself', () => {
     await world.sandbox.clock.advance(11 * MINUTE);
     await world.retryJobs();
     expect(await timers()).toEqual(['completed']);
+  });
+
+  test('a look that comes sooner for another reason does not stand for the second one', async () => {
+    world = await createWorld();
+    const { repo } = world.sandbox.source;
+    const { clock, replica } = world.sandbox;
+    const { patient } = await admit(world);
+    const given = await consent(world, patient);
+    const soon = until(`Patient/${patient.id}`, new Date(clock.now() + 2 * MINUTE).toISOString(), undefined);
+    await repo.createResource<Consent>({ ...soon, provision: { ...soon.provision, type: 'deny' } });
+    await world.settle();
+    const [copy] = await all<Patient>(world.sandbox, 'Patient', 'replica');
+    await repo.updateResource({ ...given, status: 'inactive' });
+    await world.settle();
+    await clock.advance(3 * MINUTE);
+    await world.retryJobs();
+    // A run that was under way when the copies were erased writes now.
+    const { id: _id, meta: _meta, ...content } = copy as WithId<Patient>;
+    await replica.repo.createResource<Patient>(content);
+    await clock.advance(8 * MINUTE);
+    await world.retryJobs();
+    expect(await copies(world)).toEqual(NONE);
   });
 });
 

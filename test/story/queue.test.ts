@@ -97,7 +97,9 @@ describe('a replica that is down', () => {
     expect(await held(world)).toEqual(await expected(world));
     expect((await copies(world))['Patient']).toBe(1);
     // The second look after the erasure is what is left.
-    expect((await jobs()).filter(({ status }) => status !== 'completed')).toMatchObject([{ type: 'patient-recheck' }]);
+    expect((await jobs()).filter(({ status }) => status !== 'completed')).toMatchObject([
+      { type: 'patient-second-look' },
+    ]);
   });
 
   test('a record at which only it stumbles does not hold back the others, and is a dead letter after three attempts', async () => {

@@ -4,20 +4,19 @@ import { faultOf } from '../../observability/fault.ts';
 import type { ReplicaOutcome } from '../../ports.ts';
 import { keepFirst } from './duplicates.io.ts';
 import type { Hands } from './duplicates.io.ts';
-import type { Plan, Target } from './plan.ts';
+import type { Plan, PutPlan, Target } from './plan.ts';
 
-type Put = Extract<Plan, { readonly action: 'put' }>;
 /** A second copy can come between the healing and the write, if twenty runs start at once for a new patient. */
 const HEALINGS = 3;
 
-type Seal = (parents: readonly Target[]) => readonly Sealed[];
+type Seal = (parents: readonly Target[]) => Promise<readonly Sealed[]>;
 
 /**
  * Applies one plan.
  *
  * @param hands - The replica, and the eraser if there is one.
  * @param plan - The plan.
- * @param seal - Seals parents; called only when the replica refuses the copy without them.
+ * @param seal - Seals parents, and tells the trail of them; called only when the replica refuses the copy without them.
  * @throws Fault `replica-*` when it could not be done.
  */
 export async function apply(hands: Hands, plan: Plan, seal: Seal): Promise<void> {
@@ -43,7 +42,7 @@ async function withdraw(hands: Hands, target: Target): Promise<ReplicaOutcome> {
   return outcome.kind === 'duplicate' ? keepFirst(hands, [target], 0) : outcome;
 }
 
-async function put(hands: Hands, plan: Put, seal: Seal): Promise<ReplicaOutcome> {
+async function put(hands: Hands, plan: PutPlan, seal: Seal): Promise<ReplicaOutcome> {
   const { replica } = hands;
   const { sealed, target, parents } = plan;
   const all = [...parents, target];
@@ -53,7 +52,7 @@ async function put(hands: Hands, plan: Put, seal: Seal): Promise<ReplicaOutcome>
   }
   // A reference that the replica cannot resolve is a 400 or 404 like any other, and its text differs from server to server:
   // so the parents go along once, whatever the reason. If that fails as well, the resource itself is refused.
-  const along = seal(parents);
+  const along = await seal(parents);
   if (along.length === 0) {
     return outcome;
   }

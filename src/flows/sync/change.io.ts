@@ -26,7 +26,7 @@ import { syncPage } from './page.io.ts';
 import { syncPatient } from './patient.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
 import { recheckOrder, recordOrder } from './orders.ts';
-import { plan, sealParents } from './plan.ts';
+import { plan, planParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
 import { holdBack, postpone } from './postpone.io.ts';
 import { rulesOf } from './rules.ts';
@@ -114,7 +114,13 @@ async function copyChange(
     let after = facts;
     try {
       await keepOriginals(deps, facts, [planned]);
-      await apply(deps, planned, (parents) => sealParents(state, parents, rules));
+      await apply(deps, planned, async (parents) => {
+        const along = planParents(state, parents, rules);
+        if (along.length > 0) {
+          await announce(along.map((one) => begun(doneOf(deps, one))));
+        }
+        return along.map(({ sealed }) => sealed);
+      });
       // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
       done.push(doneOf(deps, planned));
       done.push(...(await removeFormer(deps, keyring.former, replacedBy([current], [planned]), announce)));

@@ -4,12 +4,13 @@ import type { ReplicatedType } from '../../config/policy.ts';
 import type { Systems } from '../../fhir/systems.ts';
 import { FAULTS } from '../../observability/fault.ts';
 import type { FaultCode } from '../../observability/fault.ts';
-import { typeOf } from '../../queue/job.ts';
+import { jobsSearch, typeOf } from '../../queue/job.ts';
 import type { Order } from '../../queue/job.ts';
 import type { Hint } from './facts.ts';
 
 const CONSENT = 'consent-sync';
 const RECHECK = 'patient-recheck';
+const SECOND_LOOK = 'patient-second-look';
 
 /**
  * One record to be brought over.
@@ -48,6 +49,27 @@ export function recheckOrder(patientId: string, at: number): Order {
   return { type: RECHECK, key: patient, focus: patient, patient, at, isUrgent: true };
 }
 
+/**
+ * Everything of a patient to be looked at once more after an erasure. A job of its own for each such instant: if it were merged into one that is due
+ * sooner, a writer who comes after that one would be met by nobody.
+ *
+ * @param patientId - The patient.
+ * @param at - When it is due, in milliseconds since the epoch.
+ * @returns The order.
+ */
+export function secondLookOrder(patientId: string, at: number): Order {
+  return { ...recheckOrder(patientId, at), type: SECOND_LOOK, key: `Patient/${patientId}-${at / 1000}` };
+}
+
+/**
+ * @param systems - Our systems.
+ * @param patientId - A patient.
+ * @returns The FHIR-relative search for a second look that is still to come.
+ */
+export function secondLookSearch(systems: Systems, patientId: string): string {
+  return `${jobsSearch(systems, SECOND_LOOK)}&patient=Patient/${patientId}&status=requested&_count=1`;
+}
+
 /** What a job asks for. */
 export type Asked =
   | { readonly kind: 'record'; readonly patientId: string; readonly resourceType: ReplicatedType; readonly id: string }
@@ -68,8 +90,9 @@ export function askedBy(systems: Systems, task: Task): Asked | undefined {
   switch (typeOf(systems, task)) {
     case CONSENT:
       return { kind: 'consent', patientId, consent: `${resourceType}/${id}` };
-    case RECHECK:
+    case SECOND_LOOK:
       return { kind: 'patient', patientId, isSecondLook: true };
+    case RECHECK:
     // What a Patient says decides on all of the patient's copies.
     case 'patient-sync':
       return { kind: 'patient', patientId, isSecondLook: false };

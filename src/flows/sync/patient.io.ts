@@ -14,7 +14,7 @@ import { close } from './close.io.ts';
 import type { Outcome } from './close.io.ts';
 import { readLink } from './establish.io.ts';
 import { hintOf } from './facts.ts';
-import { recheckOrder } from './orders.ts';
+import { recheckOrder, secondLookOrder, secondLookSearch } from './orders.ts';
 import type { Facts, Hint } from './facts.ts';
 import { childrenFirst, removeCopies } from './former.io.ts';
 import type { Leaving } from './former.io.ts';
@@ -23,7 +23,7 @@ import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { plan, targetOf } from './plan.ts';
 import { rulesOf } from './rules.ts';
 import { searchesOf } from './search.ts';
-import { nextLook } from './timer.ts';
+import { nextLook, secondLookAfter } from './timer.ts';
 
 /** What came of looking at a patient. */
 export interface Looked extends Tally {
@@ -51,7 +51,10 @@ export async function syncPatient(deps: Deps, patientId: string, isSecondLook = 
   const hasErased = tally.withdrawn > 0;
   const outcome = { isPatientThere: patient !== undefined, hasErased, isSecondLook, ...tally };
   const isOpen = await closeLink(deps, facts, keyring, outcome);
-  const next = nextLook({ consents, patient, needsSecondLook: hasErased || isOpen, now: clock.now() });
+  if (hasErased || isOpen) {
+    await enqueue(deps, secondLookOrder(patientId, secondLookAfter(clock.now())));
+  }
+  const next = nextLook({ consents, patient, now: clock.now() });
   if (next !== undefined) {
     await enqueue(deps, recheckOrder(patientId, next));
   }
@@ -70,7 +73,14 @@ async function closeLink(
     return false;
   }
   const now = await readLink(deps, patientId);
-  return close(deps, now, keyringOf(deps.config, patientId, now, deps.mint), outcome);
+  const isSecondLook = outcome.isSecondLook && !(mayForget && (await hasLaterLook(deps, patientId)));
+  return close(deps, now, keyringOf(deps.config, patientId, now, deps.mint), { ...outcome, isSecondLook });
+}
+
+/** Something was erased after what this look is for: that look needs the keys as well. */
+async function hasLaterLook({ source, config }: Deps, patientId: string): Promise<boolean> {
+  const { entry = [] } = await source.search(secondLookSearch(config.systems, patientId));
+  return entry.length > 0;
 }
 
 async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked> {

@@ -60,6 +60,8 @@ export type Plan =
     }
   | { readonly action: 'quarantine'; readonly target: Target; readonly reason: DeidReason };
 
+export type PutPlan = Extract<Plan, { readonly action: 'put' }>;
+
 /**
  * Plans one record.
  *
@@ -120,12 +122,12 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
  * @param facts - The facts that the copy was planned from.
  * @param parents - From its plan.
  * @param rules - Settings, keys, time.
- * @returns Sealed parents, Patient first.
+ * @returns The plans of those that may be there, Patient first.
  */
-export function sealParents(facts: Facts, parents: readonly Target[], rules: Rules): Sealed[] {
+export function planParents(facts: Facts, parents: readonly Target[], rules: Rules): PutPlan[] {
   return parents.flatMap(({ resourceType, reference }) => {
     const planned = plan(facts, { resourceType, id: reference?.split('/')[1] ?? '' }, rules);
-    return planned.action === 'put' ? [planned.sealed] : [];
+    return planned.action === 'put' ? [planned] : [];
   });
 }
 

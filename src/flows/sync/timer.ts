@@ -7,6 +7,8 @@ import { nextBoundary } from '../../rules/consent/valid-until.ts';
 
 /** A run that was under way when copies were erased has ended by then: bots have at most 300 s. */
 export const SECOND_LOOK_MS = 10 * 60_000;
+/** Second looks that fall into one minute are one. */
+const SECOND_LOOK_STEP_MS = 60_000;
 /** 45 CFR 164.514(b)(2)(i)(C): ages over 89 are aggregated. Birthdays further away are left to later looks. */
 const AGE = 90;
 const BIRTHDAY_HORIZON_MS = 2 * 366 * 86_400_000;
@@ -15,26 +17,33 @@ const BIRTHDAY_HORIZON_MS = 2 * 366 * 86_400_000;
 export interface Outlook {
   readonly consents: readonly Consent[];
   readonly patient: Patient | undefined;
-  /** Whether this look has erased anything, or former keys wait for a second one. */
-  readonly needsSecondLook: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 /**
- * The next instant at which the patient has to be looked at again.
+ * The next instant at which something about the patient changes by itself.
  *
  * @param outlook - What is known.
- * @returns Milliseconds since the epoch, or undefined when nothing changes by itself.
+ * @returns Milliseconds since the epoch, or undefined when nothing does.
  */
-export function nextLook({ consents, patient, needsSecondLook, now }: Outlook): number | undefined {
+export function nextLook({ consents, patient, now }: Outlook): number | undefined {
   const active = consents.filter(({ status }) => status === 'active');
   const times = [
     ...active.flatMap((consent) => nextBoundary(consent, now) ?? []),
     ...ninetiethBirthday(patient).filter((at) => at > now && at - now < BIRTHDAY_HORIZON_MS),
-    ...(needsSecondLook ? [now + SECOND_LOOK_MS] : []),
   ];
   return times.length > 0 ? Math.min(...times) : undefined;
+}
+
+/**
+ * When to look again after an erasure.
+ *
+ * @param now - When something was erased, in milliseconds since the epoch.
+ * @returns Milliseconds since the epoch: at least ten minutes later, and the same for erasures in a row.
+ */
+export function secondLookAfter(now: number): number {
+  return Math.ceil((now + SECOND_LOOK_MS) / SECOND_LOOK_STEP_MS) * SECOND_LOOK_STEP_MS;
 }
 
 /** The latest day on which it can be, for a birth date of whatever precision, and a day more for whatever time zone. */
