@@ -1,7 +1,8 @@
-/** `npm run test:chaos`: ten thousand random histories under random faults, over all cores. */
+/** `npm run test:chaos`: each narrow moment once, then ten thousand random histories under random faults, over all cores. */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { WINDOWS } from '../test/model/chaos/windows.ts';
 import type { News, Share } from '../test/model/chaos/worker.ts';
 
 /** Histories between two looks at whether anything has failed: a worker that finds a failure stops, and is replaced for the next share. */
@@ -13,23 +14,37 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '10000' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     path: { type: 'string' },
+    window: { type: 'string' },
     workers: { type: 'string', default: String(availableParallelism()) },
   },
 });
 const [runs, seed, workers] = [values.runs, values.seed, values.workers].map(Number) as [number, number, number];
 if (![runs, seed, workers].every(Number.isSafeInteger) || runs < 1 || workers < 1) {
-  console.error('Usage: npm run test:chaos -- [--runs 10000] [--seed N] [--path P] [--workers N]');
+  console.error('Usage: npm run test:chaos -- [--runs 10000] [--seed N] [--path P] [--window N] [--workers N]');
   process.exit(2);
 }
 
 /** Each share has a seed of its own, so that a failure is found again without what came before it. */
-const shares: Share[] =
-  values.path !== undefined
-    ? [{ seed, runs: 1, path: values.path }]
-    : Array.from({ length: Math.ceil(runs / SHARE) }, (_, index) => ({
-        seed: seed + index,
-        runs: Math.min(SHARE, runs - index * SHARE),
-      }));
+function sharesOf({ path, window }: { path?: string | undefined; window?: string | undefined }): Share[] {
+  if (path !== undefined) {
+    return [{ seed, runs: 1, path }];
+  }
+  if (window !== undefined) {
+    return [{ from: Number(window), to: Number(window) + 1 }];
+  }
+  const windows = Array.from({ length: Math.ceil(WINDOWS.length / SHARE) }, (_, index): Share => ({
+    from: index * SHARE,
+    to: (index + 1) * SHARE,
+  }));
+  const random = Array.from({ length: Math.ceil(runs / SHARE) }, (_, index): Share => ({
+    seed: seed + index,
+    runs: Math.min(SHARE, runs - index * SHARE),
+  }));
+  return [...windows, ...random];
+}
+
+const shares = sharesOf(values);
+const total = shares.reduce((sum, share) => sum + ('from' in share ? share.to - share.from : share.runs), 0);
 const startedAt = performance.now();
 let lived = 0;
 let broken = 0;
@@ -39,7 +54,7 @@ const seen = { jobs: 0, deadLetters: 0, outages: 0, requests: 0 };
 function show(): void {
   const seconds = (performance.now() - startedAt) / 1000;
   console.log(
-    `${lived} of ${runs} histories, ${broken} broken, ${(lived / seconds).toFixed(1)} a second, seed ${seed}; ` +
+    `${lived} of ${total} histories, ${broken} broken, ${(lived / seconds).toFixed(1)} a second, seed ${seed}; ` +
       `${seen.requests} requests to the replica, ${seen.jobs} jobs, ${seen.deadLetters} dead letters, breaker opened in ${seen.outages}`
   );
 }
@@ -66,7 +81,7 @@ function run(share: Share): Promise<void> {
         case 'broken':
           broken++;
           console.log(`\nBROKEN: ${news.why}\n  ${news.steps}`);
-          console.log(`  again: npm run test:chaos -- --seed ${news.seed} --path ${news.path}\n`);
+          console.log(`  again: npm run test:chaos -- ${news.again}\n`);
           return;
         case 'done':
           isDone = true;

@@ -1,13 +1,15 @@
-/** Random histories under random misfortunes; `npm run test:chaos` lives ten thousand of them. */
+/** Random histories under random misfortunes, and narrow moments one by one; `npm run test:chaos` lives ten thousand of them. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { live } from './chaos/live.ts';
 import { history } from './chaos/step.ts';
+import { SOME_WINDOWS } from './chaos/windows.ts';
 
-const RUNS = Number(process.env['CHAOS_RUNS'] ?? 100);
+const RUNS = Number(process.env['CHAOS_RUNS'] ?? 60);
+const HISTORY_MS = 20_000;
 
 test(
-  'whatever happens, the replica converges, nothing identified leaves, and every effect is in the trail',
+  'whatever happens, the replica converges, no job is lost, nothing identified leaves, and every effect is in the trail',
   async () => {
     const result = await fc.check(
       fc.asyncProperty(history, async (one) => void (await live(one))),
@@ -18,5 +20,17 @@ test(
     );
     expect(result.failed, `${String(result.errorInstance)}\n${fc.defaultReportMessage(result) ?? ''}`).toBe(false);
   },
-  RUNS * 20_000
+  RUNS * HISTORY_MS
+);
+
+test(
+  'at whichever request it happens',
+  async () => {
+    const broken: string[] = [];
+    for (const one of SOME_WINDOWS) {
+      await live(one.history).catch((error: unknown) => broken.push(`${one.name}: ${String(error)}`));
+    }
+    expect(broken).toEqual([]);
+  },
+  SOME_WINDOWS.length * HISTORY_MS
 );

@@ -3,9 +3,17 @@ import fc from 'fast-check';
 import { live } from './live.ts';
 import type { Seen } from './live.ts';
 import { history } from './step.ts';
+import { WINDOWS } from './windows.ts';
 
-/** What a worker is asked to do. */
-export interface Share {
+/** What a worker is asked to do: random histories, or those of `windows.ts` from one number to another. */
+export type Share = RandomShare | WindowShare;
+
+export interface WindowShare {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface RandomShare {
   readonly seed: number;
   readonly runs: number;
   /** Of one history, as a failure gave it. */
@@ -17,8 +25,8 @@ export type News =
   | { readonly kind: 'lived'; readonly seen: Seen }
   | {
       readonly kind: 'broken';
-      readonly seed: number;
-      readonly path: string;
+      /** The options that live it again. */
+      readonly again: string;
       readonly why: string;
       readonly steps: string;
     }
@@ -30,7 +38,23 @@ const tell = (news: News): void => {
 
 process.once('message', (share: Share) => void work(share));
 
-async function work({ seed, runs, path }: Share): Promise<void> {
+async function work(share: Share): Promise<void> {
+  await ('from' in share ? liveWindows(share) : liveRandom(share));
+  tell({ kind: 'done' });
+  process.disconnect?.();
+}
+
+async function liveWindows({ from, to }: WindowShare): Promise<void> {
+  for (const [index, { name, history: one }] of WINDOWS.slice(from, to).entries()) {
+    try {
+      tell({ kind: 'lived', seen: await live(one) });
+    } catch (error) {
+      tell({ kind: 'broken', again: `--window ${from + index}`, why: String(error), steps: name });
+    }
+  }
+}
+
+async function liveRandom({ seed, runs, path }: RandomShare): Promise<void> {
   const result = await fc.check(
     fc.asyncProperty(history, async (one) => {
       tell({ kind: 'lived', seen: await live(one) });
@@ -40,12 +64,9 @@ async function work({ seed, runs, path }: Share): Promise<void> {
   if (result.failed) {
     tell({
       kind: 'broken',
-      seed,
-      path: result.counterexamplePath ?? '',
+      again: `--seed ${seed} --path ${result.counterexamplePath}`,
       why: String(result.errorInstance),
       steps: JSON.stringify(result.counterexample?.[0]),
     });
   }
-  tell({ kind: 'done' });
-  process.disconnect?.();
 }
