@@ -1,8 +1,9 @@
 /** Reads from the source what a sync would decide on, with the client of whoever asks. */
-import type { Basic, Encounter, Patient, Resource } from '@medplum/fhirtypes';
+import type { Basic, Encounter, Patient, Resource, Task } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated, patientSearch, REPLICATED_TYPES } from '../../src/config/policy.ts';
 import type { Replicated } from '../../src/config/policy.ts';
 import type { Facts } from '../../src/flows/sync/facts.ts';
+import { jobsSearch } from '../../src/queue/job.ts';
 import { linkIn, linkTerm, liveTokens } from '../../src/flows/link.ts';
 import { consentsOf } from '../consent/project.ts';
 import type { Source } from '../consent/project.ts';
@@ -10,10 +11,15 @@ import { Refusal } from '../deploy/server.ts';
 
 type Saved<T> = T & { id: string };
 
-/** A record and what a decision about it needs. */
-export interface RecordFacts {
-  readonly record: Resource & { id: string };
+/** What a decision about the records of a patient needs, and the patient's jobs. */
+export interface PatientFacts {
   readonly facts: Facts;
+  readonly jobs: readonly Task[];
+}
+
+/** A record and what a decision about it needs. */
+export interface RecordFacts extends PatientFacts {
+  readonly record: Resource & { id: string };
 }
 
 /**
@@ -31,7 +37,7 @@ export async function gatherRecord(source: Source, patient: Saved<Patient>, refe
   const record = await source.server.read<Resource>(reference);
   const encounterId = isReplicated(record) ? encounterIdOf(record) : undefined;
   const encounters = encounterId ? await source.server.search<Encounter>(`Encounter?_id=${encounterId}`) : [];
-  return { record, facts: await factsOf(source, patient, [...(isReplicated(record) ? [record] : []), ...encounters]) };
+  return { record, ...(await factsOf(source, patient, [...(isReplicated(record) ? [record] : []), ...encounters])) };
 }
 
 /**
@@ -41,7 +47,7 @@ export async function gatherRecord(source: Source, patient: Saved<Patient>, refe
  * @param patient - The patient.
  * @returns All records of replicated types.
  */
-export async function gatherRecords(source: Source, patient: Saved<Patient>): Promise<Facts> {
+export async function gatherRecords(source: Source, patient: Saved<Patient>): Promise<PatientFacts> {
   const records: Replicated[] = [];
   for (const type of REPLICATED_TYPES) {
     records.push(...(await source.server.search<Replicated>(patientSearch(type, patient.id))));
@@ -49,11 +55,11 @@ export async function gatherRecords(source: Source, patient: Saved<Patient>): Pr
   return factsOf(source, patient, records);
 }
 
-async function factsOf(source: Source, patient: Saved<Patient>, records: readonly Replicated[]): Promise<Facts> {
+async function factsOf(source: Source, patient: Saved<Patient>, records: readonly Replicated[]): Promise<PatientFacts> {
   const { server, systems } = source;
   const term = encodeURIComponent(linkTerm(systems, patient.id));
   const link = linkIn(systems, await server.search<Basic>(`Basic?identifier=${term}`));
-  return {
+  const facts: Facts = {
     patientId: patient.id,
     patient,
     consents: await consentsOf(server, patient.id),
@@ -63,4 +69,7 @@ async function factsOf(source: Source, patient: Saved<Patient>, records: readonl
     records: new Map([patient, ...records].map((one) => [`${one.resourceType}/${one.id}`, one])),
     earlier: [],
   };
+  const open = 'requested,in-progress,on-hold,failed';
+  const jobs = await server.search<Task>(`${jobsSearch(systems)}&patient=Patient/${patient.id}&status=${open}`);
+  return { facts, jobs };
 }

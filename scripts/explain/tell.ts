@@ -1,23 +1,15 @@
 /** What is to be said about a record: the decision, its evidence, what would be sent. For an operator, who may see the source. */
-import type { Resource } from '@medplum/fhirtypes';
-import { randomBytes } from 'node:crypto';
-import type { Config } from '../../src/config/load.ts';
+import type { Resource, Task } from '@medplum/fhirtypes';
 import { isReplicated, REPLICATED_TYPES } from '../../src/config/policy.ts';
-import type { Replicated } from '../../src/config/policy.ts';
 import { open } from '../../src/fhir/sealed.ts';
+import { jobsOf, prospectOf } from '../../src/flows/sync/explain.ts';
+import type { Prospect } from '../../src/flows/sync/explain.ts';
 import type { Facts } from '../../src/flows/sync/facts.ts';
-import { hintOf } from '../../src/flows/sync/facts.ts';
-import { keyringOf } from '../../src/flows/keyring.ts';
-import { plan } from '../../src/flows/sync/plan.ts';
-import type { Plan, Rules } from '../../src/flows/sync/plan.ts';
+import { decide } from '../../src/flows/sync/plan.ts';
 import type { Decision } from '../../src/rules/consent/decision.ts';
 import { explain } from '../../src/rules/consent/explain.ts';
-import { mayReplicate } from '../../src/rules/consent/gate.ts';
 import type { Source } from '../consent/project.ts';
-import type { RecordFacts } from './gather.ts';
-
-/** There is no durable queue yet, and that is what we say. */
-const QUEUE = 'queue: none. A failed copy is tried again within its run, then by the next sweep.';
+import type { PatientFacts, RecordFacts } from './gather.ts';
 
 /**
  * One record.
@@ -27,8 +19,8 @@ const QUEUE = 'queue: none. A failed copy is tried again within its run, then by
  * @param at - When.
  * @returns Lines.
  */
-export function recordLines(source: Source, { record, facts }: RecordFacts, at: string): string[] {
-  const decision = decide(source, facts, record, at);
+export function recordLines(source: Source, { record, facts, jobs }: RecordFacts, at: string): string[] {
+  const decision = consentsSay(source, facts, record, at);
   return [
     `${record.resourceType}/${record.id} version ${record.meta?.versionId ?? '?'} of Patient/${facts.patientId}, at ${at}`,
     '',
@@ -37,7 +29,7 @@ export function recordLines(source: Source, { record, facts }: RecordFacts, at: 
     '',
     ...sendingLines(source, facts, record, at),
     linkLine(facts),
-    QUEUE,
+    ...queueLines(source, jobs, `${record.resourceType}/${record.id}`),
     'Nothing was sent; the replica was not asked.',
   ];
 }
@@ -46,11 +38,11 @@ export function recordLines(source: Source, { record, facts }: RecordFacts, at: 
  * All records of a patient, type by type.
  *
  * @param source - The source.
- * @param facts - The patient's records.
+ * @param facts - The patient's records and jobs.
  * @param at - When.
  * @returns Lines.
  */
-export function patientLines(source: Source, facts: Facts, at: string): string[] {
+export function patientLines(source: Source, { facts, jobs }: PatientFacts, at: string): string[] {
   const records = [...facts.records.values()];
   const rows = REPLICATED_TYPES.map((type) => {
     const own = records.filter(({ resourceType }) => resourceType === type);
@@ -64,36 +56,30 @@ export function patientLines(source: Source, facts: Facts, at: string): string[]
     ...rows.map(([type, count, counts]) => `  ${type.padEnd(width)}  ${count.padStart(6)}  ${counts}`),
     '',
     linkLine(facts),
-    QUEUE,
+    ...queueLines(source, jobs),
     'Nothing was sent; the replica was not asked. Name a record (Type/id) to see why.',
   ];
 }
 
-function decide({ purpose, actors, systems }: Source, facts: Facts, resource: Resource, at: string): Decision {
-  return mayReplicate(facts.consents, {
-    patient: `Patient/${facts.patientId}`,
-    purpose,
-    ...(actors.length > 0 && { actor: actors }),
-    resource,
-    at,
-    dataClassSystem: systems.dataClass,
-  });
+function consentsSay({ purpose, actors, systems }: Source, facts: Facts, resource: Resource, at: string): Decision {
+  return decide(facts, resource, { config: { consent: { purpose, actors }, systems }, at });
 }
 
-function planOf(config: Config, facts: Facts, record: Replicated, at: string): Plan {
-  // Without a link the tokens of profile `safe-harbor` do not exist yet; what is shown instead is of the moment.
-  const { keys } = keyringOf(config, facts.patientId, facts.link, () => randomBytes(32).toString('hex'));
-  const rules: Rules = { config, keys, at, memo: new Map() };
-  return plan(facts, hintOf(record).hint, rules);
-}
-
-function answerOf(source: Source, facts: Facts, record: Replicated, at: string): string {
+function answerOf(source: Source, facts: Facts, record: Resource, at: string): string {
   if (!('config' in source.loaded)) {
-    const { decision, reason } = decide(source, facts, record, at);
+    const { decision, reason } = consentsSay(source, facts, record, at);
     return decision === 'permit' ? 'permitted' : reason;
   }
-  const planned = planOf(source.loaded.config, facts, record, at);
-  return planned.action === 'put' ? 'would be copied' : planned.reason;
+  const { would, reason } = prospectOf(source.loaded.config, facts, record, at);
+  return reason ?? (would === 'copy' ? 'would be copied' : would);
+}
+
+function queueLines({ systems }: Source, jobs: readonly Task[], name?: string): string[] {
+  const open = jobsOf(systems, jobs, name).map(
+    ({ type, status, focus = '', due, attempts, reason }) =>
+      `queue: ${type} ${focus} ${status}, due ${due}, tried ${attempts} times${reason ? ` (${reason})` : ''}`
+  );
+  return open.length > 0 ? open : ['queue: no open job'];
 }
 
 function countsOf(answers: readonly string[]): string {
@@ -133,20 +119,15 @@ function sendingLines({ loaded }: Source, facts: Facts, record: Resource, at: st
   if ('problems' in loaded) {
     return ['What would be sent cannot be shown:', ...loaded.problems.map((problem) => `  ${problem}`), ''];
   }
-  const planned = planOf(loaded.config, facts, record, at);
-  switch (planned.action) {
-    case 'put':
-      return ['What would be sent:', JSON.stringify(open(planned.sealed), null, 2), ''];
-    case 'quarantine':
-      return [`Consent permits, but de-identification refuses: ${planned.reason}. It stays here.`, ''];
-    default:
-      return [
-        planned.action === 'withdraw'
-          ? `Nothing would be sent (${planned.reason}); a copy, if there is one, would be erased.`
-          : `Nothing would be sent (${planned.reason}).`,
-        '',
-      ];
+  const { would, reason, planned } = prospectOf(loaded.config, facts, record, at);
+  if (planned?.action === 'put') {
+    return ['What would be sent:', JSON.stringify(open(planned.sealed), null, 2), ''];
   }
+  const lines: Readonly<Partial<Record<Prospect, string>>> = {
+    quarantine: `Consent permits, but de-identification refuses: ${reason}. It stays here.`,
+    erase: `Nothing would be sent (${reason}); a copy, if there is one, would be erased.`,
+  };
+  return [lines[would] ?? `Nothing would be sent (${reason}).`, ''];
 }
 
 function linkLine({ isLinked }: Facts): string {

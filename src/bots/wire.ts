@@ -39,6 +39,7 @@ export type BotName =
   | 'export'
   | 'gateway'
   | 'admin'
+  | 'explain'
   | 'consent-form'
   | 'mirror-audit'
   | 'retain-audit'

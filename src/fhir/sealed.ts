@@ -6,6 +6,7 @@
  * and `open` to `remote` alone.
  */
 import type { Resource } from '@medplum/fhirtypes';
+import { elementsOf } from './elements.ts';
 
 const contents: unique symbol = Symbol('sealed contents');
 
@@ -43,4 +44,14 @@ export function seal<R extends Resource>(
  */
 export function open<R extends Resource>(sealed: Sealed<R>): R {
   return sealed[contents];
+}
+
+/**
+ * Says which elements are inside, without opening: names, never values.
+ *
+ * @param sealed - The sealed resource.
+ * @returns As `elementsOf`.
+ */
+export function elementsWithin(sealed: Sealed): string[] {
+  return elementsOf(sealed[contents]);
 }

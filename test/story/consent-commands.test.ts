@@ -77,7 +77,7 @@ describe('one patient, from consent to revocation', () => {
     expect(out).toMatch(/"resourceType": "Observation"/);
     expect(out).toMatch(/"code": "PSEUDED"/);
     expect(out).toContain('something of this patient has been sent before');
-    expect(out).toContain('queue: none');
+    expect(out).toMatch(/queue: patient-recheck Patient\/\S+ requested, due 3000-01-01/);
     expect(out.slice(out.indexOf('What would be sent'))).not.toMatch(/Doe|Janeway|MRN-|2024-05-06/);
     expect(world.sent()).toEqual([]);
   });

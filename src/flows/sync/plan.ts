@@ -146,7 +146,17 @@ export function targetOf({ resourceType, id }: Hint, { config, keys }: Pick<Rule
   };
 }
 
-function decide(facts: Facts, resource: Resource, { config, at }: Rules): Decision {
+/**
+ * @param facts - The state of the patient's record.
+ * @param resource - A record of the patient.
+ * @param rules - For whom and for what, and the time.
+ * @returns What the Consents say about it.
+ */
+export function decide(
+  facts: Pick<Facts, 'consents' | 'patientId'>,
+  resource: Resource,
+  { config, at }: { readonly config: Pick<Config, 'consent' | 'systems'>; readonly at: string }
+): Decision {
   return mayReplicate(facts.consents, {
     patient: `Patient/${facts.patientId}`,
     purpose: config.consent.purpose,
