@@ -12,6 +12,7 @@ import {
   unauthorized,
   validateResource,
 } from '@medplum/core';
+import type { WithId } from '@medplum/core';
 import { FhirRouter } from '@medplum/fhir-router';
 import type { FhirRequest, HttpMethod } from '@medplum/fhir-router';
 import type { Binary, OperationOutcome, Project, Resource } from '@medplum/fhirtypes';
@@ -128,6 +129,9 @@ export class Routes {
     if (path === `/admin/projects/${backend.projectId}` && method === 'GET') {
       return this.#adminProject(caller);
     }
+    if (path === `/admin/projects/${backend.projectId}/secrets` && method === 'POST') {
+      return this.#adminSecrets(request, caller, repository);
+    }
     if (!path.startsWith(FHIR)) {
       return sendOutcome(notFound);
     }
@@ -199,6 +203,17 @@ export class Routes {
     const { store, projectId } = this.#services.backend;
     const project = store.row('Project', projectId)?.current.resource as Project;
     return caller.admin ? sendJson(200, { project }) : sendOutcome(forbidden);
+  }
+
+  /** The whole list takes the place of the former one (server `admin/project.ts`). */
+  async #adminSecrets(request: SandboxRequest, caller: Caller, repository: StrictRepository): Promise<SandboxResponse> {
+    if (!caller.admin) {
+      return sendOutcome(forbidden);
+    }
+    const { store, projectId } = this.#services.backend;
+    const project = store.row('Project', projectId)?.current.resource as WithId<Project>;
+    const secret = parseBody(request) as Project['secret'];
+    return sendJson(200, await repository.updateResource<Project>({ ...project, ...(secret && { secret }) }));
   }
 
   #me(caller: Caller): SandboxResponse {
