@@ -243,6 +243,17 @@ describe('what', () => {
     await repo.deleteResource('Observation', planted.id);
   });
 
+  test('a copy that has lost our label is not shown', async () => {
+    const { repo } = world.sandbox.replica;
+    const [copy] = await all<Observation>(world.sandbox, 'Observation', 'replica');
+    const { meta, ...content } = copy as WithId<Observation>;
+    const path = `Observation/${copy?.id}`;
+    expect((await passed('listed program', path)).status).toBe(200);
+    await repo.updateResource<Observation>({ ...content, meta: { tag: meta?.tag ?? [], security: [] } });
+    expect((await passed('listed program', path)).status).toBe(404);
+    await repo.updateResource<Observation>({ ...content, ...(meta && { meta }) });
+  });
+
   test('the trail says who, in which role, how many, for what, by which Consent, and no values', async () => {
     await passed('researcher', `Observation?category=vital-signs&date=ge2019-12-24`);
     const event = (await trail()).at(-1) as AuditEvent;

@@ -80,7 +80,7 @@ export function nothingPermitted(
  * @returns The copies of records that this requester may see. One without our label, digest or record is none of them.
  */
 export function shownOf(copies: readonly Inspected[], people: readonly Person[], judging: Judging): Shown[] {
-  const wanted = new Set(copies.flatMap(({ digest, token }) => (digest === undefined ? [] : [token])));
+  const wanted = new Set(copies.map(({ token }) => token));
   const permitted = new Map(people.flatMap((person) => permittedOf(person, wanted, judging)));
   return copies.flatMap((copy) => {
     const decision = copy.digest === undefined ? undefined : permitted.get(copy.token);
