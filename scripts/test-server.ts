@@ -12,6 +12,7 @@ import type { Finding } from './doctor/finding.ts';
 import { npmRun } from './server/command.ts';
 import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
+import { INGEST } from './server/contract/ingest.ts';
 import { ADMIN } from './server/contract/admin.ts';
 import { EXPORT } from './server/contract/export.ts';
 import { GATEWAY } from './server/contract/gateway.ts';
@@ -158,6 +159,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...EXPORT,
     ...GATEWAY,
     ...ADMIN,
+    ...INGEST,
     ...HEALTH,
   ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {

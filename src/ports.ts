@@ -1,5 +1,5 @@
 /** All that the inside may ask of the outside. Adapters live in `*.io.ts` files; `bots/wire.ts` joins them. */
-import type { AuditEvent, Basic, Bundle, Consent, Resource, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, Bundle, BundleEntry, Consent, Resource, Task } from '@medplum/fhirtypes';
 import type { Sealed } from './fhir/sealed.ts';
 
 /** Time. */
@@ -23,6 +23,22 @@ export interface Fetched {
   readonly status: number;
   readonly resource?: Resource;
 }
+
+/** What a server has against what was to be written. */
+export interface RefusedIssue {
+  /** FHIRPath. */
+  readonly expression?: string | undefined;
+  /** Its words, which may quote the data. */
+  readonly text: string;
+}
+
+/** What became of a transaction. */
+export type Committed =
+  | { readonly kind: 'stored'; readonly resources: readonly (Resource | undefined)[] }
+  /** Something is in another version than the caller knows. Nothing was stored. */
+  | { readonly kind: 'raced' }
+  /** Something is not as the server wants it. Nothing was stored. */
+  | { readonly kind: 'refused'; readonly issues: readonly RefusedIssue[] };
 
 /** The Medplum project that the bots are deployed into. */
 export interface SourceFhir {
@@ -116,6 +132,14 @@ export interface SourceFhir {
    * @throws Fault `source-refused` when the source refuses any of it; then nothing was stored either.
    */
   append(control: Basic, versionId: string, events: readonly AuditEvent[]): Promise<string | undefined>;
+  /**
+   * Writes in one transaction, or nothing.
+   *
+   * @param entries - At most 50 updates by id (`platform.md` §11.5), none of them conditional, and less than a megabyte.
+   * @returns What was stored, in the order of the entries; or why nothing was.
+   * @throws Fault `source-*` for anything but a precondition that failed and content that is refused.
+   */
+  commit(entries: readonly BundleEntry[]): Promise<Committed>;
   /**
    * Deletes resources in one transaction.
    *
@@ -317,6 +341,7 @@ export type LogEvent =
   | 'export-answered'
   | 'gateway-answered'
   | 'admin-answered'
+  | 'ingest-answered'
   | 'audit-mirrored'
   | 'audit-sealed'
   | 'audit-retained'

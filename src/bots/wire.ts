@@ -1,5 +1,6 @@
 /** The only place that builds adapters: settings are judged, ports are joined, and one flow is run under one deadline. */
 import type { BotEvent, MedplumClient } from '@medplum/core';
+import type { AuditEvent } from '@medplum/fhirtypes';
 import { randomBytes, randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
@@ -43,6 +44,7 @@ export type BotName =
   | 'consent-form'
   | 'mirror-audit'
   | 'retain-audit'
+  | 'ingest'
   | 'retry-jobs'
   | 'reconcile';
 
@@ -154,9 +156,10 @@ async function runWith<T>(
 
 /** The source, where every event of ours gets its keyed hash before it is written. */
 function sourceOf(medplum: MedplumClient, { systems, audit }: Config): SourceFhir {
-  const source = sourceClient(medplum, { clock: systemClock, random: chance });
   const key = audit.seed === undefined ? undefined : signerOf(audit.seed).mac;
-  return key ? { ...source, record: (event) => source.record(withMac(event, systems, key)) } : source;
+  const mark = (event: AuditEvent): AuditEvent => (key ? withMac(event, systems, key) : event);
+  const source = sourceClient(medplum, { clock: systemClock, random: chance, mark });
+  return { ...source, record: (event) => source.record(mark(event)) };
 }
 
 /**

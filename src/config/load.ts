@@ -64,6 +64,14 @@ export interface Config {
   readonly adminClients: readonly string[];
   /** The classes of data that the Consents must permit before anything of a patient is exported. */
   readonly exportClasses: readonly string[];
+  readonly ingest: {
+    readonly bounds: { readonly entries: number; readonly bytes: number; readonly depth: number };
+    readonly perMinute: number;
+    /** Whether silence of the Consents is not enough. */
+    readonly needsPermit: boolean;
+    /** Whether what came in may be copied. */
+    readonly isCopied: boolean;
+  };
   readonly sweepOverlapMs: number;
   readonly audit: {
     /** The Ed25519 seed, hexadecimal; undefined while the trail is not sealed. */
@@ -213,6 +221,16 @@ function build(
     revealClients: list('REVEAL_CLIENTS'),
     adminClients: list('ADMIN_CLIENTS'),
     exportClasses: list('EXPORT_CLASSES').filter((name) => name !== 'NONE'),
+    ingest: {
+      bounds: {
+        entries: Number(text('INGEST_MAX_ENTRIES')),
+        bytes: Number(text('INGEST_MAX_BYTES')),
+        depth: Number(text('INGEST_MAX_DEPTH')),
+      },
+      perMinute: Number(text('INGEST_PER_MINUTE')),
+      needsPermit: text('INGEST_CONSENT') === 'if-permitted',
+      isCopied: text('INGEST_REPLICATED') === 'true',
+    },
     sweepOverlapMs: Number(text('SWEEP_OVERLAP_SECONDS')) * 1000,
     audit: {
       seed: seedOf(text('AUDIT_SIGNING_KEY')),

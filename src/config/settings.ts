@@ -250,6 +250,43 @@ export const SETTINGS = [
     why: 'The classes of data (comma-separated) that the Consents must permit before the bot `export` shows anything of a patient; `NONE`: each record is asked about by itself alone.',
   },
   {
+    name: 'INGEST_MAX_ENTRIES',
+    kind: 'integer',
+    fallback: '200',
+    why: 'Entries of a Bundle that the bot `ingest` takes ([docs/ingest.md](docs/ingest.md)).',
+  },
+  {
+    name: 'INGEST_MAX_BYTES',
+    kind: 'integer',
+    fallback: '500000',
+    why: 'Its size as JSON. Medplum itself takes a mebibyte, here and in the transaction that stores it with its Provenance.',
+  },
+  {
+    name: 'INGEST_MAX_DEPTH',
+    kind: 'integer',
+    fallback: '32',
+    why: 'Its levels of objects and lists; a Bundle of ordinary records has about ten.',
+  },
+  {
+    name: 'INGEST_PER_MINUTE',
+    kind: 'integer',
+    fallback: '2000',
+    why: 'Entries that one sender may send in a minute. Each costs two writes.',
+  },
+  {
+    name: 'INGEST_CONSENT',
+    kind: 'choice',
+    choices: ['unless-denied', 'if-permitted'],
+    fallback: 'unless-denied',
+    why: 'Whether a record about a patient is taken unless a Consent denies that it is collected, or only if one permits it.',
+  },
+  {
+    name: 'INGEST_REPLICATED',
+    kind: 'boolean',
+    fallback: 'false',
+    why: 'Whether what came in is copied to the replica as far as patients consent. Off, as in the seeds: it is tagged `no-sync`, so it cannot come back to its sender.',
+  },
+  {
     name: 'SWEEP_OVERLAP_SECONDS',
     kind: 'integer',
     fallback: '120',

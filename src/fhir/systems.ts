@@ -48,6 +48,14 @@ export interface Systems {
   readonly organization: string;
   /** Extension of an AuditEvent: the keyed hash of its content. */
   readonly eventMac: string;
+  /** Identifier system on an Organization: the ids of the ClientApplications that send in its name. */
+  readonly ingestClient: string;
+  /** Identifier system of what was received from a sender: a digest of organization, type and the sender's id. */
+  readonly ingested: string;
+  /** Identifier system of a sender's fence: the id of the Organization. */
+  readonly ingestSender: string;
+  /** Root of the identifier systems of what a sender names and we do not know. */
+  readonly ingestReference: string;
   /** `meta.tag` system of AuditEvents that came back from an archive; the code is the id that they had. */
   readonly restored: string;
 }
@@ -83,6 +91,10 @@ export function systemsOf(namespace: string = DEFAULT_NAMESPACE): Systems {
     organization: `${namespace}/organization`,
     eventMac: `${namespace}/audit-mac`,
     restored: `${namespace}/audit-restored`,
+    ingestClient: `${namespace}/ingest-client`,
+    ingested: `${namespace}/ingested`,
+    ingestSender: `${namespace}/ingest-sender`,
+    ingestReference: `${namespace}/ingest-reference`,
   };
 }
 

@@ -87,6 +87,17 @@ export const FAULTS = {
     issue: 'forbidden',
     retryable: false,
   },
+  'ingest-refused': {
+    message: 'Only the client of an Organization may send records.',
+    issue: 'forbidden',
+    retryable: false,
+  },
+  'ingest-invalid': { message: 'The record was not taken.', issue: 'invalid', retryable: false },
+  'ingest-throttled': {
+    message: 'More records than the sender may send in a minute.',
+    issue: 'throttled',
+    retryable: true,
+  },
   'action-unknown': { message: 'There is no such action.', issue: 'not-supported', retryable: false },
   'patient-unknown': { message: 'There is no such patient.', issue: 'not-found', retryable: false },
   'bot-failed': { message: 'Another bot of ours could not do its part.', issue: 'exception', retryable: true },
@@ -102,16 +113,20 @@ export class Fault extends Error {
   readonly code: FaultCode;
   /** Safe additions to the constant message, such as names of settings or an HTTP status. */
   readonly details: readonly string[];
+  /** What exactly is wrong with what the caller sent, in words of ours and names of elements. */
+  readonly issues: readonly OperationOutcomeIssue[];
 
   /**
    * @param code - One of the closed list.
    * @param details - Safe additions: names of settings, statuses, our own codes.
+   * @param issues - Safe issues with a place.
    */
-  constructor(code: FaultCode, details: readonly string[] = []) {
+  constructor(code: FaultCode, details: readonly string[] = [], issues: readonly OperationOutcomeIssue[] = []) {
     super(FAULTS[code].message);
     this.name = 'Fault';
     this.code = code;
     this.details = details;
+    this.issues = issues;
   }
 }
 
@@ -149,7 +164,11 @@ export function outcomeOf(error: unknown): OperationOutcome {
   }));
   return {
     resourceType: 'OperationOutcome',
-    issue: [{ severity: 'error', code: issue, details: { coding: [{ code }], text: message } }, ...details],
+    issue: [
+      { severity: 'error', code: issue, details: { coding: [{ code }], text: message } },
+      ...details,
+      ...((error as Partial<Fault>).issues ?? []),
+    ],
   };
 }
 

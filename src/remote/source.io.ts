@@ -3,7 +3,7 @@ import { getStatus } from '@medplum/core';
 import type { MedplumClient, MedplumRequestOptions } from '@medplum/core';
 import type { AuditEvent, Basic, Bundle, BundleEntry, Consent, OperationOutcome, Task } from '@medplum/fhirtypes';
 import { Fault } from '../observability/fault.ts';
-import type { Clock, Fetched, Random, ReplicaOutcome, SourceFhir } from '../ports.ts';
+import type { Clock, Committed, Fetched, Random, RefusedIssue, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
 import { within } from './within.io.ts';
 
@@ -24,9 +24,14 @@ type WithHeaders = MedplumRequestOptions & { readonly headers: Readonly<Record<s
  */
 export function sourceClient(
   medplum: MedplumClient,
-  parts: { readonly clock: Clock; readonly random: Random }
+  parts: {
+    readonly clock: Clock;
+    readonly random: Random;
+    /** What is done to the events of a `commit` before they are written. */
+    readonly mark?: (event: AuditEvent) => AuditEvent;
+  }
 ): SourceFhir {
-  const { clock, random } = parts;
+  const { clock, random, mark = (event) => event } = parts;
 
   async function ask<T>(request: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
@@ -114,6 +119,28 @@ export function sourceClient(
       });
       return versionOf(stored);
     },
+    async commit(entries): Promise<Committed> {
+      const entry = entries.map(({ resource, ...rest }): BundleEntry => ({
+        ...rest,
+        ...(resource && { resource: resource.resourceType === 'AuditEvent' ? mark(resource) : resource }),
+      }));
+      return ask(async (): Promise<Committed> => {
+        try {
+          const stored = await medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry });
+          versionOf(stored);
+          return { kind: 'stored', resources: (stored.entry ?? []).map(({ resource }) => resource) };
+        } catch (error) {
+          const status = statusOf(error);
+          if (status === 412) {
+            return { kind: 'raced' };
+          }
+          if (status === 400 || status === 422) {
+            return { kind: 'refused', issues: issuesOf(error) };
+          }
+          throw error;
+        }
+      });
+    },
     async remove(references): Promise<void> {
       const entry = references.map((url): BundleEntry => ({ request: { method: 'DELETE', url } }));
       await ask(async () => medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry }));
@@ -176,6 +203,11 @@ function versionOf(stored: Bundle | undefined): string | undefined {
 function conditionOf(control: Basic | Consent | Task): string {
   const identifier = control.identifier?.[0];
   return `identifier=${encodeURIComponent(`${identifier?.system}|${identifier?.value}`)}`;
+}
+
+function issuesOf(error: unknown): RefusedIssue[] {
+  const { issue = [] } = (error as { outcome?: Partial<OperationOutcome> }).outcome ?? {};
+  return issue.map(({ details, expression }) => ({ text: details?.text ?? '', expression: expression?.[0] }));
 }
 
 /** Issue codes of refusals that pass (FHIR R4, IssueType, below `transient`). */

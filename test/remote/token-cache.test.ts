@@ -64,6 +64,7 @@ describe('a token that is kept in the source', () => {
         },
         search: () => Promise.reject(new Error('not asked')),
         record: () => Promise.reject(new Error('not asked')),
+        commit: () => Promise.reject(new Error('not asked')),
         ensure: () => Promise.reject(new Error('not asked')),
         ensureConsent: () => Promise.reject(new Error('not asked')),
         replaceConsent: () => Promise.reject(new Error('not asked')),

@@ -4,6 +4,7 @@
  */
 import { join, relative } from 'node:path';
 import ts from 'typescript';
+import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -21,6 +22,12 @@ const PORT: Readonly<Record<string, readonly { readonly type?: string; readonly 
     replaceConsent: [{ type: 'Consent', interactions: ['update'] }],
     append: [
       { type: 'Basic', interactions: ['update'] },
+      { type: 'AuditEvent', interactions: ['create'] },
+    ],
+    commit: [
+      ...REPLICATED_TYPES.map((type) => ({ type, interactions: ['create', 'update'] })),
+      { type: 'Basic', interactions: ['update'] },
+      { type: 'Provenance', interactions: ['create'] },
       { type: 'AuditEvent', interactions: ['create'] },
     ],
     remove: [{ type: 'AuditEvent', interactions: ['delete'] }],

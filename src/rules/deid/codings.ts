@@ -1,10 +1,10 @@
 /** Codings: the system and the code, when both are public; never a label, a version or a user's choice. */
 import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
+import { isLoinc } from '../../fhir/loinc.ts';
 import type { Grammar } from './code-systems.ts';
 import { CODE_SYSTEMS } from './tables.generated.ts';
 import { ucumCode } from './ucum.ts';
 
-export const LOINC = 'http://loinc.org';
 const HL7 = 'http://terminology.hl7.org/CodeSystem/';
 export const DATA_ABSENT_REASON = `${HL7}data-absent-reason`;
 export const DATA_ABSENT_EXTENSION = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
@@ -13,7 +13,7 @@ type Check = (code: string) => boolean;
 
 const GRAMMARS: Readonly<Record<Grammar, Check>> = {
   // Term, answer (LA) and part (LP) codes; all end in a check digit.
-  loinc: (code) => /^(?:L[AP])?\d{1,6}-\d$/.test(code) && isMod10(code),
+  loinc: isLoinc,
   // Partition 00 (international) or 10 (an extension, after a namespace of seven digits): a concept. Then the Verhoeff digit.
   sct: (code) => /^[1-9](?:\d{2,14}00|\d{7,14}10)\d$/.test(code) && !TELEPHONE.test(code) && isVerhoeff(code),
   // Below three million, as issued so far: longer numbers are telephones, dates and records.
@@ -82,19 +82,6 @@ export function publicConcept(value: unknown): CodeableConcept | undefined {
  */
 export function masked(): Pick<Coding & CodeableConcept, 'extension'> {
   return { extension: [{ url: DATA_ABSENT_EXTENSION, valueCode: 'masked' }] };
-}
-
-/** The Luhn check digit of LOINC (Users' Guide, appendix D), over the digits of the code. */
-function isMod10(code: string): boolean {
-  let sum = 0;
-  let double = false;
-  for (let i = code.length - 1; i >= 0; i -= 1) {
-    const digit = code.charCodeAt(i) - 48;
-    if (digit < 0 || digit > 9) continue;
-    sum += double ? (digit > 4 ? digit * 2 - 9 : digit * 2) : digit;
-    double = !double;
-  }
-  return sum % 10 === 0;
 }
 
 const DIHEDRAL = '0123456789123406789523401789563401289567401239567859876043216598710432765982104387659321049876543210';

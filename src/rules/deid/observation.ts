@@ -1,7 +1,8 @@
 /** What an Observation's code says about its value: ages, identities, and values of unknown meaning. */
 import type { CodeableConcept, Coding, Quantity, Range } from '@medplum/fhirtypes';
 import { agedQuantity, agedRange } from './ages.ts';
-import { DATA_ABSENT_REASON, LOINC } from './codings.ts';
+import { LOINC } from '../../fhir/loinc.ts';
+import { DATA_ABSENT_REASON } from './codings.ts';
 import { UCUM } from './quantities.ts';
 import { AGE_LOINC, IDENTITY_LOINC } from './tables.generated.ts';
 import type { Draft, Fields } from './walk.ts';
