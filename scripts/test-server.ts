@@ -10,6 +10,7 @@ import { connect, credentialsOf } from './deploy/server.ts';
 import type { Credentials, Server } from './deploy/server.ts';
 import type { Finding } from './doctor/finding.ts';
 import { npmRun } from './server/command.ts';
+import { CHAOS } from './server/contract/chaos.ts';
 import { CONSENT_CHANGED } from './server/contract/consent-changed.ts';
 import { HEALTH } from './server/contract/health.ts';
 import { INGEST } from './server/contract/ingest.ts';
@@ -161,6 +162,7 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...ADMIN,
     ...INGEST,
     ...HEALTH,
+    ...CHAOS,
   ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
     await test(check.bot, check.promise, () => check.prove(ground));
