@@ -1,5 +1,5 @@
 /** Reads what a sync would decide on, and explains it. Reads of the source only: the replica is not asked, and nothing is sent. */
-import type { Basic, Consent, Encounter, Patient, Resource, Task } from '@medplum/fhirtypes';
+import type { Consent, Encounter, Patient, Resource, Task } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated, mayHaveCopies, patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
@@ -92,7 +92,7 @@ async function gatherPatient(
     `${jobsSearch(systems)}&patient=Patient/${patientId}&status=requested,in-progress,on-hold,failed&_count=100`,
   ]);
   const patient = patients[0] as Patient | undefined;
-  const link = linkIn(systems, links as Basic[]);
+  const link = linkIn(systems, links);
   const all: readonly (Resource & { id?: string })[] = [...(patient ? [patient] : []), ...records];
   return {
     jobs: jobs as Task[],
