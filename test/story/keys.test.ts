@@ -269,6 +269,18 @@ describe('a new PSEUDONYM_KEY', () => {
     expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 0 });
   });
 
+  test('who leaves in the middle leaves no copy whose record is gone as well', async () => {
+    const { encounter, pulse, given } = await begin();
+    await rotate();
+    const { repo, faults } = world.sandbox.source;
+    faults.loseSubscriptionEvents(() => true, 2);
+    await repo.deleteResource('Observation', pulse.id);
+    await repo.deleteResource('Encounter', encounter.id);
+    await repo.updateResource<Consent>({ ...given, status: 'inactive' });
+    await world.settle();
+    expect(await copies(world)).toEqual(NONE);
+  });
+
   test('tokens of both versions resolve, during and after', async () => {
     const { patient, given } = await begin({ PAYLOAD_KEY });
     const [old] = await tokens('Patient');

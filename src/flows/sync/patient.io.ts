@@ -95,6 +95,8 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
   const seen: Hint[] = [];
   // Keys that no copy was ever made under need no look at what is there.
   const before = keyring.isProvisional ? [] : await copiesOfPatient(deps, keys.patientToken);
+  // While its Patient is there: afterwards nobody finds a copy whose record is gone as well.
+  const formerBefore = await formerView(deps, keyring.formerTokens);
   let total = NOTHING;
   // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
   for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
@@ -107,7 +109,7 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
   const orphans = before.filter(({ token }) => !known.has(token));
   total = add(total, await removeAll(deps, patientId, keyring, { copies: orphans, reason: 'deleted' }));
   // What could not be written under the present keys stays readable under the former ones, with its parents.
-  const former = total.failed > 0 ? [] : await formerCopies(deps, keyring, seen);
+  const former = total.failed > 0 ? [] : await formerCopies(deps, keyring, seen, formerBefore);
   return { ...add(total, await removeAll(deps, patientId, keyring, { copies: former, reason: 'rekeyed' })), isLeaving };
 }
 
@@ -152,19 +154,31 @@ async function patientCopies({ replica, config }: Deps, patientToken: string): P
 }
 
 /** What is left under former tokens: what the replica's view shows, and Encounters, which may refer to no Patient. */
-async function formerCopies(deps: Deps, { former, formerTokens }: Keyring, seen: readonly Hint[]): Promise<Copy[]> {
-  const found: Copy[] = [];
+async function formerCopies(
+  deps: Deps,
+  { former, formerTokens }: Keyring,
+  seen: readonly Hint[],
+  before: readonly Copy[]
+): Promise<Copy[]> {
+  const known = new Set(former ? seen.map((hint) => former.token(hint.resourceType, hint.id)) : []);
+  const found = before.filter(({ resourceType, token }) => resourceType !== 'Patient' && !known.has(token));
   const encounters = seen.filter(({ resourceType }) => resourceType === 'Encounter');
   for (let from = 0; former && from < encounters.length; from += PAGE_SIZE) {
     const some = encounters.slice(from, from + PAGE_SIZE);
     const targets = some.map((hint) => targetOf(hint, { config: deps.config, keys: former }));
     found.push(...(await deps.replica.find(searchesOf(targets))));
   }
+  found.push(...(await formerView(deps, formerTokens)));
+  const unique = new Map(found.map((copy) => [`${copy.resourceType}/${copy.id}`, copy]));
+  return childrenFirst([...unique.values()]);
+}
+
+async function formerView(deps: Deps, formerTokens: readonly string[]): Promise<Copy[]> {
+  const found: Copy[] = [];
   for (const token of formerTokens) {
     found.push(...(await copiesOfPatient(deps, token)), ...(await patientCopies(deps, token)));
   }
-  const unique = new Map(found.map((copy) => [`${copy.resourceType}/${copy.id}`, copy]));
-  return childrenFirst([...unique.values()]);
+  return found;
 }
 
 async function removeAll(deps: Deps, patientId: string, keyring: Keyring, { copies, reason }: Leaving): Promise<Tally> {
