@@ -248,15 +248,42 @@ function sinceOf(text: string): string {
   return new Date(ms).toISOString();
 }
 
+/** Archived days are part of every report that reaches back to them; one that is not as it was sealed stops it. */
+async function archivedSince(
+  { source, systems, signer }: Opened,
+  values: Values,
+  since: string
+): Promise<AuditEvent[]> {
+  const archives = (await basics(source, sealsSearch(systems).replace('audit-seal', 'audit-archive')))
+    .flatMap((basic) => archiveIn(systems, basic) ?? [])
+    .filter(({ manifest }) => manifest.day >= since.slice(0, 10));
+  const found: AuditEvent[] = [];
+  for (const { manifest, text, signature, ndjson } of archives) {
+    const content = await source.load(ndjson);
+    if (verifyArchive(text, signature, content, keysOf(values, signer)).length > 0) {
+      throw new Refusal(`the archive of ${manifest.day} is not as it was sealed`, 'npm run audit -- verify');
+    }
+    found.push(...(eventsIn(content ?? '') ?? []));
+  }
+  return found;
+}
+
 async function report(values: Values, kind: string | undefined, patient?: string): Promise<number> {
   if (!REPORTS.includes(kind as ReportKind)) {
     throw new Refusal(`there is no report "${kind ?? ''}"`, USAGE);
   }
-  const { source, systems } = await open();
+  const opened = await open();
+  const { source, loaded } = opened;
+  if (!('config' in loaded)) {
+    throw new Refusal('the settings of the source are not valid', 'npm run doctor');
+  }
   const since = sinceOf(values.since ?? (patient ? '6y' : '90d'));
-  const rows = await reportRows(source, systems, kind as ReportKind, since, patient);
+  const archived = await archivedSince(opened, values, since);
+  const rows = await reportRows(source, loaded.config, { kind: kind as ReportKind, since, patient }, archived);
   if (values.page) {
-    writeFileSync(at(values.page), pageOf(`${kind}${patient ? ` of ${patient}` : ''} since ${since}`, rows));
+    writeFileSync(at(values.page), pageOf(`${kind}${patient ? ` of ${patient}` : ''} since ${since}`, rows), {
+      mode: 0o600,
+    });
   } else {
     console.log(values.csv ? csvOf(rows).trimEnd() : JSON.stringify(rows, undefined, 2));
   }

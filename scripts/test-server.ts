@@ -17,6 +17,8 @@ import { INGEST } from './server/contract/ingest.ts';
 import { ADMIN } from './server/contract/admin.ts';
 import { EXPORT } from './server/contract/export.ts';
 import { GATEWAY } from './server/contract/gateway.ts';
+import { MIRROR_AUDIT } from './server/contract/mirror-audit.ts';
+import { RETAIN_AUDIT } from './server/contract/retain-audit.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
@@ -87,7 +89,7 @@ async function main(credentials: Credentials): Promise<void> {
     const replica = await createProject(server, `${name} replica`);
     made.push(replica);
     say(`${base}: Project/${source.projectId} (source), Project/${replica.projectId} (replica)\n`);
-    await run(base, source, replica);
+    await run(server, base, source, replica);
   } finally {
     if (!values.keep) {
       await test('deployment', '`npm run undeploy`, and both projects are removed', () => cleanUp(server, base, made));
@@ -106,10 +108,12 @@ function environmentOf(base: string, { admin }: Made): Record<string, string> {
   return { MEDPLUM_BASE_URL: base, MEDPLUM_CLIENT_ID: admin.id, MEDPLUM_CLIENT_SECRET: admin.secret };
 }
 
-async function run(base: string, source: Made, replica: Made): Promise<void> {
+async function run(superAdmin: Server, base: string, source: Made, replica: Made): Promise<void> {
   const env = environmentOf(base, source);
+  const auditKey = randomBytes(32).toString('hex');
   const settings = {
     ...(await settingsFor(base, replica)),
+    AUDIT_SIGNING_KEY: auditKey,
     REVEAL_CLIENTS: `ClientApplication/${source.admin.id}`,
     ADMIN_CLIENTS: `ClientApplication/${source.admin.id}`,
   };
@@ -143,7 +147,9 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
       clientId: source.admin.id,
       clientSecret: source.admin.secret,
     }),
+    superAdmin,
     project: source,
+    auditKey,
     configure,
   };
   if (!values.only || values.only === 'story') {
@@ -155,6 +161,8 @@ async function run(base: string, source: Made, replica: Made): Promise<void> {
     ...SWEEP,
     ...RECONCILE,
     ...RETRY_JOBS,
+    ...MIRROR_AUDIT,
+    ...RETAIN_AUDIT,
     ...TRAIL,
     ...REVEAL,
     ...EXPORT,
@@ -213,7 +221,7 @@ async function settingsFor(base: string, replica: Made): Promise<Record<string, 
         resourceType,
         interaction: ['create' as const, 'read' as const, 'update' as const, 'delete' as const, 'search' as const],
       })),
-      { resourceType: 'AuditEvent', interaction: ['create'] },
+      { resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] },
     ],
   });
   const client = await createClient(admin, replica.projectId, 'consent-sync', policy.id);
@@ -223,10 +231,12 @@ async function settingsFor(base: string, replica: Made): Promise<Record<string, 
     name: 'consent-sync',
     option: [{ id: 'fhirQuota', valueInteger: 2_000_000 }],
   });
-  await admin.update({
-    ...(await membershipOf(admin, client)),
-    userConfiguration: { reference: `UserConfiguration/${quota.id}` },
-  });
+  for (const login of [client, replica.admin]) {
+    await admin.update({
+      ...(await membershipOf(admin, login)),
+      userConfiguration: { reference: `UserConfiguration/${quota.id}` },
+    });
+  }
   return {
     REPLICA_BASE_URL: base,
     REPLICA_CLIENT_ID: client.id,

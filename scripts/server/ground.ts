@@ -14,7 +14,11 @@ export interface Ground {
   readonly replica: Rest;
   /** The source as its admin, for what is not FHIR. */
   readonly admin: Server;
+  /** Over both projects, for what no admin may: to say when something was stored. */
+  readonly superAdmin: Server;
   readonly project: Made;
+  /** The AUDIT_SIGNING_KEY of the source. */
+  readonly auditKey: string;
   /** Sets settings in the source, by `npm run secrets`; the rest stays. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
 }

@@ -2,7 +2,7 @@
 import type { Basic } from '@medplum/fhirtypes';
 import { adminAction } from '../action.ts';
 import type { Actions, AdminDeps } from '../action.ts';
-import { csvOf, REPORTS } from './report.ts';
+import { csvOf, listedExport, REPORTS } from './report.ts';
 import type { ReportKind } from './report.ts';
 import { reportRows, searchMirrored, shown } from './search.io.ts';
 import { stateOf, stateSearch } from './state.ts';
@@ -76,11 +76,15 @@ export const AUDIT_ACTIONS: Actions = {
     parameters: {
       days: { kind: 'integer', min: 1, max: 3650, why: 'Of how many days back; 90 unless said otherwise.' },
     },
-    run: async (deps, { days }) => report(deps, 'exports', days),
+    async run({ source, config, clock }, { days = 90 }) {
+      const since = new Date(clock.now() - days * DAY_MS).toISOString();
+      const exports = (await reportRows(source, config, { kind: 'exports', since })).map(listedExport);
+      return { success: true, count: exports.length, exports };
+    },
   }),
   'audit/report': adminAction({
     effect: 'read',
-    why: 'Makes a compliance report out of the trail.',
+    why: 'Makes a compliance report out of the trail that is still in the source; `npm run audit -- report` reads the archives as well.',
     parameters: {
       kind: { kind: 'code', isRequired: true, choices: REPORTS, why: 'Which report.' },
       days: { kind: 'integer', min: 1, max: 3650, why: 'Of how many days back; 90 unless said otherwise.' },
@@ -99,6 +103,7 @@ async function report(
   csv = false
 ): Promise<object> {
   const since = new Date(clock.now() - days * DAY_MS).toISOString();
-  const rows = await reportRows(source, config.systems, kind, since, patient && ['Patient', patient].join('/'));
+  const whose = patient === undefined ? undefined : `Patient/${patient}`;
+  const rows = await reportRows(source, config, { kind, since, patient: whose });
   return { success: true, kind, since, count: rows.length, ...(csv ? { csv: csvOf(rows) } : { rows }) };
 }

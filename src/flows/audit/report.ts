@@ -22,12 +22,16 @@ export interface ReportRow {
   /** Who acted: a reference of the source, or of the replica when the event is mirrored. */
   readonly who: string;
   readonly role: string;
-  /** Who received: `replica`, or who asked. */
+  /** Who received: the FHIR endpoint of the replica, or who asked. */
   readonly recipient: string;
   readonly purpose: string;
   readonly patient: string;
-  /** The record. */
+  /** The record in the source, `Type/id`, where the event names it: what was disclosed, in brief. */
+  readonly record: string;
+  /** The record as it is called outside. */
   readonly token: string;
+  /** How many records, where the event counts them. */
+  readonly count: string;
   readonly action: string;
   readonly reason: string;
   /** The authorising Consent, with its version. */
@@ -36,18 +40,29 @@ export interface ReportRow {
   readonly correlation: string;
 }
 
+/** What a reader of the trail has to know of the deployment. */
+export interface Setting {
+  readonly systems: Systems;
+  readonly replica: {
+    readonly fhirUrl: string;
+    /** With which our bots sign in there: what they do there themselves discloses nothing. */
+    readonly clientId: string;
+  };
+}
+
 const REFUSED = ['skip', 'quarantine'];
 
 /**
  * @param kind - The report.
  * @param events - Events of its types, oldest first.
- * @param systems - Our systems.
+ * @param setting - The deployment.
  * @returns Its rows.
  */
-export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], systems: Systems): ReportRow[] {
+export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], setting: Setting): ReportRow[] {
+  const ourselves = `ClientApplication/${setting.replica.clientId}`;
   return events.flatMap((event) => {
     const records = (event.entity ?? []).filter((entity) => of(entity, 'action') !== '');
-    const whole = baseOf(event, systems);
+    const whole = baseOf(event, setting);
     const wasDone = event.outcome === '0';
     const rows = records.map((entity) => withRecord(whole, entity));
     switch (kind) {
@@ -67,7 +82,7 @@ export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], systems:
       case 'disclosures':
         return event.type.code === 'FHIR_SYNC'
           ? rows.filter(({ action }) => action === 'put')
-          : wasDone && whole.action !== 'list'
+          : wasDone && whole.action !== 'list' && whole.who !== ourselves
             ? [whole]
             : [];
     }
@@ -78,26 +93,29 @@ function of(entity: AuditEventEntity | undefined, name: string): string {
   return entity?.detail?.find(({ type }) => type === name)?.valueString ?? '';
 }
 
-function baseOf(event: AuditEvent, systems: Systems): ReportRow {
+function baseOf(event: AuditEvent, { systems, replica }: Setting): ReportRow {
   const { entity = [], agent } = event;
   const requestor = agent.find(({ requestor: is }) => is) ?? agent[0];
   const job = entity.find(({ what }) => what?.identifier?.system === systems.correlation);
-  const patient = entity.find(({ what }) => what?.identifier?.system === systems.patientToken);
+  const patient = entity.find(({ type, role }) => type?.code === '1' && role?.code === '1')?.what;
   const record = entity.find(({ what }) => what?.identifier?.system === systems.resourceToken);
-  const consent = entity.find(({ role }) => role?.code === '13');
+  const consents = entity.flatMap(({ role, what }) => (role?.code === '13' ? (what?.reference ?? []) : []));
   const who = requestor?.who?.reference ?? requestor?.who?.identifier?.value ?? requestor?.name ?? '';
   return {
     at: event.recorded,
     type: event.type.code ?? '',
     who,
     role: requestor?.role?.[0]?.coding?.[0]?.code ?? '',
-    recipient: event.type.code === 'FHIR_SYNC' ? 'replica' : who,
+    recipient: event.type.code === 'FHIR_SYNC' ? replica.fhirUrl : who,
     purpose: (event.purposeOfEvent ?? []).flatMap(({ coding }) => coding?.[0]?.code ?? []).join(' '),
-    patient: patient?.what?.identifier?.value ?? '',
+    patient:
+      (patient?.identifier?.system === systems.patientToken && patient.identifier.value) || (patient?.reference ?? ''),
+    record: record?.what?.reference ?? of(record, 'replica'),
     token: record?.what?.identifier?.value ?? '',
+    count: of(job, 'resourceCount'),
     action: event.subtype?.at(-1)?.code ?? '',
     reason: of(job, 'refusal') || (event.outcome === '4' ? (event.outcomeDesc ?? '') : ''),
-    consent: consent?.what?.reference ?? of(job, 'consent'),
+    consent: consents.join(' '),
     outcome: event.outcome ?? '',
     correlation: job?.what?.identifier?.value ?? '',
   };
@@ -106,6 +124,7 @@ function baseOf(event: AuditEvent, systems: Systems): ReportRow {
 function withRecord(row: ReportRow, entity: AuditEventEntity): ReportRow {
   return {
     ...row,
+    record: entity.what?.reference ?? '',
     token: entity.what?.identifier?.value ?? '',
     action: of(entity, 'action'),
     reason: of(entity, 'reason'),
@@ -121,7 +140,9 @@ const HEADS = [
   'recipient',
   'purpose',
   'patient',
+  'record',
   'token',
+  'count',
   'action',
   'reason',
   'consent',
@@ -159,4 +180,47 @@ export function pageOf(title: string, rows: readonly ReportRow[]): string {
     '<style>body{font:16px/1.5 system-ui;margin:2rem}table{border-collapse:collapse}td,th{border-bottom:1px solid;padding:.3rem;text-align:left}</style>',
     `<h1>${text(title)}</h1><p>${rows.length} rows</p><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></html>`,
   ].join('\n');
+}
+
+/** One export as the seeds list them (§6.2). */
+export interface ListedExport {
+  readonly timestamp: string;
+  readonly correlationId: string;
+  readonly userId: string;
+  readonly patientTokenId: string;
+  readonly resourceCount: number;
+}
+
+/** @param row - A row of the report `exports`. @returns It in the shape of the seeds. */
+export function listedExport({ at, correlation, who, patient, count }: ReportRow): ListedExport {
+  return {
+    timestamp: at,
+    correlationId: correlation,
+    userId: who,
+    patientTokenId: patient,
+    resourceCount: Number(count),
+  };
+}
+
+/**
+ * What a report would find if the archived days were still on the server: the same types, time and patient.
+ *
+ * @param kind - The report.
+ * @param events - Archived events.
+ * @param since - From when on, an instant.
+ * @param patient - `Patient/id`, to tell of one patient only.
+ * @returns Those that belong in it.
+ */
+export function reported(
+  kind: ReportKind,
+  events: readonly AuditEvent[],
+  since: string | undefined,
+  patient?: string
+): AuditEvent[] {
+  return events.filter(
+    ({ type, meta, entity = [] }) =>
+      REPORT_TYPES[kind].includes(type.code ?? '') &&
+      (meta?.lastUpdated ?? '') >= (since ?? '') &&
+      (!patient || entity.some(({ what }) => what?.reference === patient))
+  );
 }

@@ -7,8 +7,8 @@ import { eventsOf } from './day.io.ts';
 import { MIRROR_TYPES, typeOf } from './map.ts';
 import { nextPlace } from './place.ts';
 import type { Place } from './place.ts';
-import { REPORT_TYPES, rowsOf } from './report.ts';
-import type { ReportKind, ReportRow } from './report.ts';
+import { REPORT_TYPES, reported, rowsOf } from './report.ts';
+import type { ReportKind, ReportRow, Setting } from './report.ts';
 
 /** What `audit-mirror/search` takes (seed §6.3). */
 export interface TrailQuery {
@@ -68,24 +68,32 @@ function typeTerms(systems: Systems, types: readonly string[]): string {
   return types.map((type) => encodeURIComponent(`${systems.auditType}|${type}`)).join(',');
 }
 
+/** What a report is about. */
+export interface ReportQuery {
+  readonly kind: ReportKind;
+  /** From when on, an instant. */
+  readonly since: string | undefined;
+  /** `Patient/id`, to tell of one patient only. */
+  readonly patient?: string | undefined;
+}
+
 /**
  * Makes a report, in as many pages as it takes.
  *
  * @param source - The source.
- * @param systems - Our systems.
- * @param kind - The report.
- * @param since - From when on, an instant.
- * @param patient - `Patient/id`, to tell of one patient only.
- * @returns Its rows, oldest first.
+ * @param setting - The deployment.
+ * @param query - Which report.
+ * @param archived - Events that are no longer in the source.
+ * @returns Its rows, oldest first, each event once, also one that was restored from an archive.
  */
 export async function reportRows(
   source: SourceFhir,
-  systems: Systems,
-  kind: ReportKind,
-  since: string | undefined,
-  patient?: string
+  setting: Setting,
+  { kind, since, patient }: ReportQuery,
+  archived: readonly AuditEvent[] = []
 ): Promise<ReportRow[]> {
-  const found = new Map<string, AuditEvent>();
+  const { systems } = setting;
+  const found = new Map(reported(kind, archived, since, patient).map((event) => [event.id ?? '', event]));
   let place: Place | undefined = { since, offset: 0 };
   while (place) {
     const page: AuditEvent[] = await eventsOf(
@@ -95,10 +103,15 @@ export async function reportRows(
         (patient ? `&entity=${encodeURIComponent(patient)}` : '') +
         (place.offset > 0 ? `&_offset=${place.offset}` : '')
     );
-    page.forEach((event) => found.set(event.id ?? '', event));
+    page.forEach((event) => found.set(originalId(event, systems), event));
     place = nextPlace(place, page);
   }
-  return rowsOf(kind, [...found.values()], systems);
+  const events = [...found.values()].sort((a, b) => (a.recorded < b.recorded ? -1 : 1));
+  return rowsOf(kind, events, setting);
+}
+
+function originalId({ id = '', meta }: AuditEvent, systems: Systems): string {
+  return meta?.tag?.find(({ system }) => system === systems.restored)?.code ?? id;
 }
 
 /** One event as the seeds show it (§6.3). */
