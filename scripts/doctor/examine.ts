@@ -13,6 +13,7 @@ import {
   serverVersion,
 } from './checks/server.ts';
 import { keysStrong, placeholderSecrets, secretsValid } from './checks/settings.ts';
+import { auditMirrorLag, auditSealed, auditSigned } from './checks/trail.ts';
 import type { Facts } from './facts.ts';
 import type { Finding, Judgement } from './finding.ts';
 
@@ -37,6 +38,9 @@ export const CHECKS = {
   'replica-audit-saved': replicaAuditSaved,
   'audit-names-redacted': namesRedacted,
   'audited-callers': auditedCallers,
+  'audit-signed': auditSigned,
+  'audit-sealed': auditSealed,
+  'audit-mirror-lag': auditMirrorLag,
   'clock-skew': clockSkew,
   'leaked-connections': leakedConnections,
   'oldest-job': oldestJob,

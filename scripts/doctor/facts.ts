@@ -41,6 +41,11 @@ export interface SourceFacts extends Oversight {
   /** Whether the queue is paused, or its breaker open. */
   readonly queueControl: Listed<Basic>;
   readonly checkpoint: Listed<Basic>;
+  /** How far the audit mirror has come. */
+  readonly mirror: Listed<Basic>;
+  readonly newestSeal: Listed<Basic>;
+  /** The oldest event of our trail. */
+  readonly oldestEvent: Listed<AuditEvent>;
   /** Changed records of replicated types in the last hour. */
   readonly changes: number | undefined;
   /** How long parallel reads took, in milliseconds, and the statuses that were not 200. */
@@ -56,6 +61,8 @@ export interface ReplicaFacts extends Oversight {
   readonly projectId: string | undefined;
   /** An answer to the bots' own client. */
   readonly answer: Answer | undefined;
+  /** What the bots' own client sees of the trail. */
+  readonly trail: Answer | undefined;
   /** Id of the newest copy, and whether the trail knows it; undefined when either cannot be seen. */
   readonly newestCopy: { readonly id: string; readonly isAudited: boolean } | 'none' | undefined;
 }

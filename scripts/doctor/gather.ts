@@ -8,13 +8,15 @@ import { systemsOf } from '../../src/fhir/systems.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
 import { controlTerm } from '../../src/queue/control.ts';
 import { tokenRequest } from '../../src/remote/grant.ts';
+import { newestSealSearch } from '../../src/flows/audit/seal.ts';
+import { stateSearch } from '../../src/flows/audit/state.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
 import { readManifest } from '../deploy/manifest.ts';
 import { secretsOf } from '../deploy/secrets.ts';
 import type { Credentials } from '../deploy/server.ts';
 import type { Facts, Oversight, ReplicaFacts, SourceFacts } from './facts.ts';
 import { ask, askToken, basicOf, bearerOf, viewOf } from './http.ts';
-import type { Answer, View } from './http.ts';
+import type { Answer, Listed, View } from './http.ts';
 
 const HOUR_MS = 3_600_000;
 /** As many as a burst of bots: each takes a connection of the server's pool for a moment. */
@@ -88,6 +90,12 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
     failed: await view.count(`${jobs}&status=failed`),
     queueControl: await view.list<Basic>(`Basic?identifier=${encodeURIComponent(controlTerm(systems))}`),
     checkpoint: await view.list<Basic>(checkpointSearch(systems).replace('&_count=1', '')),
+    mirror: await first<Basic>(view, stateSearch(systems)),
+    newestSeal: await first<Basic>(view, newestSealSearch(systems)),
+    oldestEvent: await first<AuditEvent>(
+      view,
+      `AuditEvent?type=${encodeURIComponent(`${systems.auditType}|`)}&_sort=_lastUpdated&_count=1`
+    ),
     changes: changes.every((count) => count !== undefined) ? changes.reduce((a, b) => a + b, 0) : undefined,
     reads: await Promise.all(Array.from({ length: PARALLEL_READS }, () => view.get('Bot?_count=1'))),
   };
@@ -112,6 +120,7 @@ async function gatherReplica({ replica }: Config, overseer: Overseer | undefined
     token,
     projectId,
     answer: await own?.get('Patient?_count=1&_fields=id'),
+    trail: await own?.get('AuditEvent?_count=1&_fields=id'),
     newestCopy: eyes && (await newestCopy(eyes)),
     ...(eyes ? await oversee(eyes, projectId ?? (isSame ? projectOf(overseerToken) : undefined)) : BLIND),
   };
@@ -153,15 +162,14 @@ async function oversee(view: View, projectId: string | undefined): Promise<Overs
   };
 }
 
-async function newest(view: View): Promise<Oversight['events']> {
-  const { problem, body } = await view.get('AuditEvent?type=rest&_sort=-_lastUpdated&_count=50');
-  return problem
-    ? { problem }
-    : {
-        rows: ((body as { entry?: { resource: AuditEvent & { id: string } }[] }).entry ?? []).map(
-          ({ resource }) => resource
-        ),
-      };
+const newest = (view: View): Promise<Oversight['events']> =>
+  first(view, 'AuditEvent?type=rest&_sort=-_lastUpdated&_count=50');
+
+/** One page. */
+async function first<T>(view: View, search: string): Promise<Listed<T>> {
+  const { problem, body } = await view.get(search);
+  const { entry = [] } = (body ?? {}) as { entry?: { resource: T & { id: string } }[] };
+  return problem ? { problem } : { rows: entry.map(({ resource }) => resource) };
 }
 
 /** A copy was written by a request, and a server that saves AuditEvents has one of it. */

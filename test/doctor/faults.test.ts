@@ -13,6 +13,8 @@ import type {
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkpointOf } from '../../src/flows/checkpoint.ts';
+import { sealBasic } from '../../src/flows/audit/seal.ts';
+import { stateBasic, stateOf, withRun } from '../../src/flows/audit/state.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { CheckName } from '../../scripts/doctor/examine.ts';
 import { complaints, CONTROL, createWard, doctor } from './kit.ts';
@@ -66,10 +68,21 @@ const metadata = async (by: (statement: CapabilityStatement) => unknown): Promis
   faults.failNext({ url: 'metadata' }, { status: 200, body: by(statement) });
 };
 
+const mirrorWas = ({ hoursAgo, errors }: { hoursAgo: number; errors: number }): Promise<void> =>
+  change<Basic>(
+    'Basic',
+    ({ identifier }) => identifier?.[0]?.value === 'audit-mirror',
+    (row) => {
+      const timestamp = new Date(Date.now() - hoursAgo * 3_600_000).toISOString();
+      const run = { timestamp, mirrored: 1, skipped: 0, errors };
+      return { ...row, ...stateBasic(systemsOf(), withRun(stateOf(systemsOf(), row), run)) };
+    }
+  );
+
 test('a good deployment is well: every check is ok', async () => {
   const findings = await doctor(ward);
   expect(complaints(findings)).toEqual([]);
-  expect(findings.size).toBe(23);
+  expect(findings.size).toBe(26);
 });
 
 interface Planted {
@@ -109,6 +122,7 @@ const PLANTED: readonly Planted[] = [
       'replica-audit-saved',
       'audit-names-redacted',
       'audited-callers',
+      'audit-mirror-lag',
     ],
     plant: () => secret({ SYNC_ENABLED: 'maybe' }),
   },
@@ -126,6 +140,7 @@ const PLANTED: readonly Planted[] = [
       'replica-audit-saved',
       'audit-names-redacted',
       'audited-callers',
+      'audit-mirror-lag',
     ],
     plant: () => secret({ PSEUDONYM_KEY: 'abab'.repeat(16) }),
   },
@@ -143,6 +158,7 @@ const PLANTED: readonly Planted[] = [
       'replica-audit-saved',
       'audit-names-redacted',
       'audited-callers',
+      'audit-mirror-lag',
     ],
     plant: () => secret({ PSEUDONYM_KEY_PREVIOUS: randomBytes(32).toString('hex') }),
   },
@@ -238,6 +254,7 @@ const PLANTED: readonly Planted[] = [
       'replica-audit-saved',
       'audit-names-redacted',
       'audited-callers',
+      'audit-mirror-lag',
     ],
     plant: async () => {
       ward.world.sandbox.replica.faults.down = 'unavailable';
@@ -248,6 +265,7 @@ const PLANTED: readonly Planted[] = [
     check: 'replica-token',
     verdict: 'fail',
     says: 'no token: status 400',
+    along: ['audit-mirror-lag'],
     plant: () => secret({ REPLICA_CLIENT_SECRET: 'f3a9c1d07b2e4658' }),
   },
   {
@@ -340,6 +358,62 @@ const PLANTED: readonly Planted[] = [
         accessPolicy: { name: 'partners', resource: [{ resourceType: '*', readonly: true }] },
       });
     },
+  },
+  {
+    what: 'there is no key to sign with',
+    check: 'audit-signed',
+    verdict: 'warn',
+    says: 'no event has a keyed hash',
+    plant: () => secret({ AUDIT_SIGNING_KEY: undefined }),
+  },
+  {
+    what: 'days are over and not sealed',
+    check: 'audit-sealed',
+    verdict: 'fail',
+    says: 'no day is sealed from 2026-01-02 on',
+    plant: async () => {
+      const seal = {
+        v: 1,
+        day: '2026-01-01',
+        count: 0,
+        root: '',
+        previous: '',
+        doubtful: 0,
+        kid: '',
+        sealedAt: '',
+      } as const;
+      const signed = { seal, text: JSON.stringify(seal), signature: 'x', list: 'Binary/1' };
+      await ward.world.sandbox.source.repo.createResource(sealBasic(systemsOf(), signed));
+    },
+  },
+  {
+    what: 'the mirror stands still',
+    check: 'audit-mirror-lag',
+    verdict: 'fail',
+    says: /^the last run was 192 h ago, up to \d{4}-/,
+    plant: () => mirrorWas({ hoursAgo: 192, errors: 0 }),
+  },
+  {
+    what: 'the mirror missed a night',
+    check: 'audit-mirror-lag',
+    verdict: 'warn',
+    says: 'the last run was 27 h ago',
+    plant: () => mirrorWas({ hoursAgo: 27, errors: 0 }),
+  },
+  {
+    what: 'the mirror has errors',
+    check: 'audit-mirror-lag',
+    verdict: 'warn',
+    says: 'it had 3 errors',
+    plant: () => mirrorWas({ hoursAgo: 1, errors: 3 }),
+  },
+  {
+    what: 'the mirror may not read the trail',
+    check: 'audit-mirror-lag',
+    verdict: 'fail',
+    says: 'may not read the AuditEvents of the replica: status 403',
+    plant: async () =>
+      ward.world.sandbox.replica.faults.failNext({ url: '/AuditEvent?_count=1&_fields=id' }, { status: 403 }),
   },
   {
     what: 'a clock is wrong',

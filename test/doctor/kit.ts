@@ -1,4 +1,5 @@
 /** A world in which the doctor finds nothing, to plant faults in. */
+import { randomBytes } from 'node:crypto';
 import type { Project, Resource } from '@medplum/fhirtypes';
 import type { WithId } from '@medplum/core';
 import { examine } from '../../scripts/doctor/examine.ts';
@@ -33,7 +34,7 @@ const CRON_BOTS = readManifest().bots.flatMap(({ name, triggers }) =>
  * @returns A deployment as `npm run deploy` leaves it, with one patient copied and one sweep done.
  */
 export async function createWard(): Promise<Ward> {
-  const world = await createWorld();
+  const world = await createWorld({ settings: { AUDIT_SIGNING_KEY: randomBytes(32).toString('hex') } });
   const { source, replica } = world.sandbox;
   const client = async (server: typeof source): Promise<Overseer> => server.createClient('doctor', { admin: true });
   const [operator, overseer] = [await client(source), await client(replica)];
@@ -71,6 +72,7 @@ export async function createWard(): Promise<Ward> {
   await consent(world, patient);
   await world.settle();
   await world.sweep();
+  await world.execute('mirror-audit');
   return ward;
 }
 

@@ -7,6 +7,10 @@ import type { Judgement } from '../finding.ts';
 import { referencesOf } from './bots.ts';
 import { SEE_REPLICA } from './server.ts';
 
+/** `platform.md` §4.4, seen on 5.0.10: the absence of an event proves nothing. */
+const UNRECORDED =
+  'Medplum writes no event of searches and GraphQL lists, of failed or denied requests, of tokens, vread, $expunge, the contents of $everything, and of callers without AuditEvent create';
+
 export function replicaAuditSaved({ replica }: Facts): Judgement {
   const copy = replica?.newestCopy;
   if (!copy) {
@@ -19,7 +23,7 @@ export function replicaAuditSaved({ replica }: Facts): Judgement {
       : warn('there is no copy yet whose AuditEvent could be looked for', 'Run the doctor again after the first copy.');
   }
   return copy.isAudited
-    ? ok('the newest copy is in the trail')
+    ? ok(`the newest copy is in the trail. ${UNRECORDED}`)
     : fail(
         `no AuditEvent knows Patient/${copy.id}, the newest copy`,
         'Set saveAuditEvents in the replica’s server configuration, and give the bots’ client an AuditEvent create entry in its policy: without either its requests leave no trace.'

@@ -3,7 +3,7 @@ import type { Basic } from '@medplum/fhirtypes';
 import { checkMac } from '../../observability/event-mac.ts';
 import { eventsOf, eventsOfDay } from './day.io.ts';
 import type { SealDeps } from './deps.ts';
-import { dayAfter, dayOf, lineOf, rootOf, sealBasic, sealIn, sha256, textOf } from './seal.ts';
+import { dayAfter, dayOf, lineOf, newestSealSearch, rootOf, sealBasic, sealIn, sha256, textOf } from './seal.ts';
 import type { DaySeal, SignedSeal } from './seal.ts';
 
 /** Rows of a day are visible this long after it, at the latest (`platform.md` §4.8), and then some. */
@@ -33,8 +33,7 @@ export async function sealDays(deps: SealDeps): Promise<number> {
 
 async function newestSeal({ source, config }: SealDeps): Promise<SignedSeal | undefined> {
   const { systems } = config;
-  const code = encodeURIComponent(`${systems.control}|audit-seal`);
-  const page = await source.search(`Basic?code=${code}&_sort=-_lastUpdated&_count=1`);
+  const page = await source.search(newestSealSearch(systems));
   const basic = page.entry?.[0]?.resource as Basic | undefined;
   return basic && sealIn(systems, basic);
 }

@@ -76,6 +76,11 @@ export function sealsSearch(systems: Systems): string {
   return `Basic?code=${encodeURIComponent(`${systems.control}|audit-seal`)}&_sort=_lastUpdated&_count=1000`;
 }
 
+/** @param systems - Our systems. @returns A search for the newest seal. */
+export function newestSealSearch(systems: Systems): string {
+  return `Basic?code=${encodeURIComponent(`${systems.control}|audit-seal`)}&_sort=-_lastUpdated&_count=1`;
+}
+
 /** @param systems - Our systems. @param signed - A seal. @returns The Basic to keep. */
 export function sealBasic(systems: Systems, { seal, text, signature, list }: SignedSeal): Basic {
   const url = (name: string): string => `${systems.namespace}/audit-seal-${name}`;
