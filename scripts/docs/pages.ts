@@ -90,7 +90,8 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     more: 'See [admin.md](admin.md).',
   },
   ingest: {
-    input: 'an Observation, an Encounter, or a Bundle of replicated types, from the ClientApplication of another system',
+    input:
+      'an Observation, an Encounter, or a Bundle of replicated types, from the ClientApplication of another system',
     answer: '`{success, resourceType, id}`, or `{success, total, succeeded, failed, results}`',
     faults: [...OF_SOURCE, 'input-invalid'],
     settings: [],

@@ -49,7 +49,7 @@ const source = (): World['sandbox']['source'] => world.sandbox.source;
 const ours = async (): Promise<WithId<AuditEvent>[]> =>
   (await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source'))
     .filter(({ type }) => type.system === systems.auditType)
-    .sort((a, b) => (`${a.meta?.lastUpdated} ${a.id}` < `${b.meta?.lastUpdated} ${b.id}` ? -1 : 1)) as never;
+    .sort((a, b) => (`${a.meta?.lastUpdated} ${a.id}` < `${b.meta?.lastUpdated} ${b.id}` ? -1 : 1));
 const DISCLOSED = ['FHIR_SYNC', 'FHIR_READ'];
 
 beforeAll(async () => {
@@ -279,7 +279,7 @@ describe('a trail that somebody touched', () => {
     const [seal] = seals as [WithId<Basic>];
     const forged = seal.extension?.map((each) =>
       each.url.endsWith('seal-text')
-        ? { ...each, valueString: each.valueString?.replace(/"count":\d+/, '"count":1') }
+        ? { ...each, valueString: (each.valueString ?? '').replace(/"count":\d+/, '"count":1') }
         : each
     );
     await source().repo.updateResource<Basic>({ ...seal, extension: forged ?? [] });

@@ -51,10 +51,10 @@ async function work({ replica }: Ground, worker: number): Promise<void> {
     await replica.send('PUT', `Observation/${made.id}`, { ...made, status: 'amended' });
     if (n % 5 === 0) {
       const entry = Array.from({ length: IN_A_BUNDLE }, (_, i) => ({
-        resource: note(100 + i) as Resource,
+        resource: note(100 + i),
         request: { method: 'POST' as const, url: 'Observation' },
       }));
-      await replica.send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry } as Bundle as Resource);
+      await replica.send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry });
     }
   }
 }

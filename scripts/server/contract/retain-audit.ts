@@ -67,7 +67,7 @@ export const RETAIN_AUDIT: readonly Check[] = [
     bot: 'retain-audit',
     promise: 'old days are archived, verified, and only then deleted; a day that somebody touched is found, and stays',
     async prove(ground) {
-      const { source, configure } = ground;
+      const { source } = ground;
       const env = environmentOf(ground);
       const [oldest, old, touched] = [dayBefore(4), dayBefore(3), dayBefore(2)];
       const planted: Stored[] = [];
@@ -91,7 +91,7 @@ export const RETAIN_AUDIT: readonly Check[] = [
         const told = await npmRun('audit', ['verify'], { env }, [1]);
         must(told.includes(`changed  AuditEvent/${third.id}, number 3 of the day`), told);
         must(told.includes(`removed  AuditEvent/${fourth.id}, number 4 of the day`), told);
-        await configure({ AUDIT_RETENTION_DAYS: '1' });
+        await ground.configure({ AUDIT_RETENTION_DAYS: '1' });
         const run = await execute<Retained>(ground, 'retain-audit');
         must(
           run.archived === 2 && run.deleted === EVENTS_A_DAY + 3 && run.withheld.join() === touched,
@@ -111,7 +111,7 @@ export const RETAIN_AUDIT: readonly Check[] = [
         return `${run.deleted} events of ${run.archived} days; ${archives} archives verified; ${told.trim().split('\n').length - 1} findings; 3 restored`;
       } finally {
         rmSync(out, { recursive: true, force: true });
-        await configure({ AUDIT_RETENTION_DAYS: '365' });
+        await ground.configure({ AUDIT_RETENTION_DAYS: '365' });
       }
     },
   },
