@@ -1,5 +1,5 @@
 /** `mirror-audit`: who did what on the replica is known at the source, each event once, also while everybody is at work. */
-import type { AuditEvent, Bundle, Observation, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle, Observation } from '@medplum/fhirtypes';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Systems } from '../../../src/fhir/systems.ts';
 import { systemsOf } from '../../../src/fhir/systems.ts';
