@@ -8,6 +8,8 @@ import type { Actions, AdminAction } from '../src/flows/action.ts';
 import { botSections } from './docs/bots.ts';
 import { faultsTable } from './docs/faults.ts';
 import { code, table } from './docs/table.ts';
+import { FAMILIES } from '../src/flows/metrics/families.ts';
+import type { Family } from '../src/flows/metrics/families.ts';
 
 function cells(setting: Setting): string[] {
   const fallback = setting.fallback === undefined ? (setting.optional ? '' : '**required**') : code(setting.fallback);
@@ -69,6 +71,22 @@ export function withActions(page: string): string {
   return between(page, 'actions', actionsTable());
 }
 
+/**
+ * Puts the metrics between their marks.
+ *
+ * @param page - The text of docs/monitoring.md.
+ * @returns The text as it should be.
+ */
+export function withFamilies(page: string): string {
+  const rows = Object.entries<Family>(FAMILIES).map(([name, { type, labels, help }]) => [
+    code(name),
+    type,
+    labels.map(code).join(', '),
+    help,
+  ]);
+  return between(page, 'families', table(['Metric', 'Type', 'Labels', 'What it says'], rows));
+}
+
 /** What is generated, and where. */
 export const DOCUMENTS = [
   { file: 'README.md', of: 'src/config/settings.ts', current: withSettings },
@@ -79,6 +97,7 @@ export const DOCUMENTS = [
     of: 'src/observability/fault.ts',
     current: (page: string) => between(page, 'faults', faultsTable()),
   },
+  { file: 'docs/monitoring.md', of: 'src/flows/metrics/families.ts', current: withFamilies },
 ];
 
 if (process.argv[1] === import.meta.filename) {

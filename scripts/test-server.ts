@@ -19,6 +19,7 @@ import { EXPORT } from './server/contract/export.ts';
 import { GATEWAY } from './server/contract/gateway.ts';
 import { MIRROR_AUDIT } from './server/contract/mirror-audit.ts';
 import { RETAIN_AUDIT } from './server/contract/retain-audit.ts';
+import { METRICS } from './server/contract/metrics.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
@@ -171,6 +172,7 @@ async function run(superAdmin: Server, base: string, source: Made, replica: Made
     ...INGEST,
     ...HEALTH,
     ...CHAOS,
+    ...METRICS,
   ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
     await test(check.bot, check.promise, () => check.prove(ground));

@@ -46,7 +46,8 @@ export type BotName =
   | 'retain-audit'
   | 'ingest'
   | 'retry-jobs'
-  | 'reconcile';
+  | 'reconcile'
+  | 'metrics';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;

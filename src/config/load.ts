@@ -79,6 +79,7 @@ export interface Config {
     readonly retentionDays: number;
     readonly archiveYears: number;
   };
+  readonly metricsMaxAgeMs: number;
   readonly queue: { readonly concurrency: number; readonly jobsPerSecond: number; readonly attempts: number };
   /** The hour (UTC) in which the nightly reconciliation begins. */
   readonly reconcileHour: number;
@@ -237,6 +238,7 @@ function build(
       retentionDays: Number(text('AUDIT_RETENTION_DAYS')),
       archiveYears: Number(text('AUDIT_ARCHIVE_YEARS')),
     },
+    metricsMaxAgeMs: Number(text('METRICS_MAX_AGE_MS')),
     queue: {
       concurrency: Number(text('QUEUE_CONCURRENCY')),
       jobsPerSecond: Number(text('QUEUE_JOBS_PER_SECOND')),

@@ -334,6 +334,12 @@ export const SETTINGS = [
     fallback: '3',
     why: 'The hour (UTC) in which the nightly reconciliation of everything begins.',
   },
+  {
+    name: 'METRICS_MAX_AGE_MS',
+    kind: 'integer',
+    fallback: '30000',
+    why: 'How old figures of the bot `metrics` may be, in milliseconds: a scrape within that time gets those of the last one, for one request. Each reading is a version of one Basic (some 10 kB).',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];

@@ -76,7 +76,10 @@ export function claimed(
   }
   // What was wanted anew up to now is done by the work that begins now.
   const againAt = state.againAt !== undefined && state.againAt > now ? state.againAt : undefined;
-  return { ...withState(systems, task, { ...state, dueAt: lease.until, againAt, run: lease.run }), status };
+  return {
+    ...withState(systems, task, { ...state, dueAt: lease.until, againAt, beganAt: now, run: lease.run }),
+    status,
+  };
 }
 
 /**
@@ -89,8 +92,10 @@ export function claimed(
 export function settled(systems: Systems, task: Task, result: Result, terms: Terms): Task {
   const { now } = terms;
   const state = stateOf(systems, task);
+  const tookMs = state.beganAt === undefined ? undefined : Math.max(0, now - state.beganAt);
+  const told = { beganAt: undefined, tookMs };
   const to = (event: 'complete' | 'release' | 'exhaust', change: Partial<typeof state>): Task => ({
-    ...withState(systems, task, { ...state, againAt: undefined, ...change }),
+    ...withState(systems, task, { ...state, againAt: undefined, ...told, ...change }),
     status: next('in-progress', event) as NonNullable<Task['status']>,
   });
   if (result.kind === 'held') {

@@ -65,6 +65,10 @@ export interface JobState {
   readonly reason?: string | undefined;
   /** Wanted anew since a run took it, from this instant on. */
   readonly againAt?: number | undefined;
+  /** When that run took it, while it has it. */
+  readonly beganAt?: number | undefined;
+  /** How long a run had it, in milliseconds: only of the version that a settlement writes. */
+  readonly tookMs?: number | undefined;
   /** The run that has it, or had it last. */
   readonly run?: string | undefined;
 }
@@ -76,7 +80,7 @@ export interface JobState {
  * @returns The job in that state.
  */
 export function withState(systems: Systems, task: Task, state: JobState): Task {
-  const { dueAt, attempts, reason, againAt, run } = state;
+  const { dueAt, attempts, reason, againAt, beganAt, tookMs: took, run } = state;
   const { statusReason: _reason, groupIdentifier: _run, extension: _extension, ...rest } = task;
   return {
     ...rest,
@@ -86,6 +90,8 @@ export function withState(systems: Systems, task: Task, state: JobState): Task {
     extension: [
       { url: `${systems.namespace}/job-attempts`, valueInteger: attempts },
       ...(againAt === undefined ? [] : [{ url: `${systems.namespace}/job-again`, valueInstant: instant(againAt) }]),
+      ...(beganAt === undefined ? [] : [{ url: `${systems.namespace}/job-began`, valueInstant: instant(beganAt) }]),
+      ...(took === undefined ? [] : [{ url: `${systems.namespace}/job-took`, valueInteger: took }]),
     ],
   };
 }
@@ -93,19 +99,32 @@ export function withState(systems: Systems, task: Task, state: JobState): Task {
 /**
  * @param systems - Our systems.
  * @param task - A job.
- * @returns Its state.
+ * @returns Its state; how long a run had it is not carried on, since it is told once.
  */
 export function stateOf(systems: Systems, task: Task): JobState {
   const find = (name: string): Extension | undefined =>
     task.extension?.find(({ url }) => url === `${systems.namespace}/${name}`);
   const again = find('job-again')?.valueInstant;
+  const began = find('job-began')?.valueInstant;
   return {
     dueAt: Date.parse(task.executionPeriod?.start ?? task.authoredOn ?? '') || 0,
     attempts: find('job-attempts')?.valueInteger ?? 0,
     reason: task.statusReason?.coding?.[0]?.code,
     againAt: again === undefined ? undefined : Date.parse(again),
+    beganAt: began === undefined ? undefined : Date.parse(began),
     run: task.groupIdentifier?.value,
   };
+}
+
+/**
+ * @param systems - Our systems.
+ * @param task - A version of a job.
+ * @returns For how many milliseconds a run had it, if this version is the one that says so. Retention copies an old version: that one does not.
+ */
+export function tookMs(systems: Systems, task: Task): number | undefined {
+  return task.identifier?.some(({ value }) => value?.startsWith('ended-'))
+    ? undefined
+    : task.extension?.find(({ url }) => url === `${systems.namespace}/job-took`)?.valueInteger;
 }
 
 /**
