@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACTIONS } from '../src/bots/actions.ts';
+import { dashboardText } from './monitoring/dashboard.ts';
 import { SETTINGS } from '../src/config/settings.ts';
 import type { Setting } from '../src/config/settings.ts';
 import type { Actions, AdminAction } from '../src/flows/action.ts';
@@ -98,6 +99,7 @@ export const DOCUMENTS = [
     current: (page: string) => between(page, 'faults', faultsTable()),
   },
   { file: 'docs/monitoring.md', of: 'src/flows/metrics/families.ts', current: withFamilies },
+  { file: 'monitoring/dashboard.json', of: 'scripts/monitoring/panels.ts', current: () => dashboardText() },
 ];
 
 if (process.argv[1] === import.meta.filename) {
@@ -109,11 +111,11 @@ if (process.argv[1] === import.meta.filename) {
       if (wanted === text) {
         console.log(`${file} is current.`);
       } else if (process.argv.includes('--check')) {
-        console.error(`The table in ${file} is not that of ${of}: run \`npm run docs\`.`);
+        console.error(`${file} is not current with ${of}: run \`npm run docs\`.`);
         process.exitCode = 1;
       } else {
         writeFileSync(path, wanted);
-        console.log(`${file}: table written.`);
+        console.log(`${file}: written.`);
       }
     } catch (error) {
       console.error((error as Error).message);

@@ -111,7 +111,9 @@ export function touchedBy(bot: string, replicated: readonly string[]): Touched {
         methods.add(node.text);
       }
       // A table of the manifest decides which types these are.
-      if (node.text === 'REPLICATED_TYPES' || node.text === 'isReplicated') {
+      // Figures have their names as labels, and ask for none of them.
+      const isLabel = /src\/flows\/metrics\//.test(node.getSourceFile().fileName);
+      if (!isLabel && (node.text === 'REPLICATED_TYPES' || node.text === 'isReplicated')) {
         replicated.forEach((type) => heads.add(type));
       }
     }
