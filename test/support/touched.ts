@@ -105,15 +105,18 @@ export function touchedBy(bot: string, replicated: readonly string[]): Touched {
       return;
     }
     if (ts.isIdentifier(node)) {
+      // Figures have the names of types as labels, and ask for none of them.
+      const isLabel = node.text === 'REPLICATED_TYPES' && /src\/flows\/metrics\//.test(node.getSourceFile().fileName);
+      if (isLabel) {
+        return;
+      }
       follow(node);
       const owner = checker.getSymbolAtLocation(node)?.declarations?.[0]?.parent;
       if (owner && ts.isInterfaceDeclaration(owner) && owner.name.text === 'SourceFhir') {
         methods.add(node.text);
       }
       // A table of the manifest decides which types these are.
-      // Figures have their names as labels, and ask for none of them.
-      const isLabel = /src\/flows\/metrics\//.test(node.getSourceFile().fileName);
-      if (!isLabel && (node.text === 'REPLICATED_TYPES' || node.text === 'isReplicated')) {
+      if (node.text === 'REPLICATED_TYPES' || node.text === 'isReplicated') {
         replicated.forEach((type) => heads.add(type));
       }
     }
