@@ -180,7 +180,7 @@ async function prove(scene: Scene, url: string): Promise<void> {
     (await firing(url)).forEach((name) => seen.add(name));
     return wanted.every((name) => seen.has(name));
   };
-  const atTheEnd = ['ConsentSyncDown', 'QueueDown'];
+  const atTheEnd = ['ApiServerDown', 'RedisQueueDown'];
   await scene.harm();
   await scraped(url);
   await scene.harm();
@@ -191,9 +191,13 @@ async function prove(scene: Scene, url: string): Promise<void> {
     tell(seen.has(name), `${name} fires`, 'it did not');
   }
   tell(
-    ['ConsentSyncDown', 'QueueDown', 'ReplicaConnectionFailure', 'UnauthorizedPhiAccess', 'AuditLogFailure'].every(
-      (name) => !quiet.includes(name)
-    ),
+    [
+      'ApiServerDown',
+      'RedisQueueDown',
+      'DatabaseConnectionFailure',
+      'UnauthorizedPhiAccess',
+      'HipaaAuditLogFailure',
+    ].every((name) => !quiet.includes(name)),
     'no critical alert fires while all is well',
     quiet.join()
   );
