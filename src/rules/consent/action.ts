@@ -9,6 +9,8 @@ export const CONSENT_ACTION = 'http://terminology.hl7.org/CodeSystem/consentacti
 /** Requested action → listed actions that meet it. */
 const MET_BY: Readonly<Record<string, readonly string[]>> = { access: ['access', 'correct'] };
 
+const KNOWN = ['access', 'collect', 'correct', 'disclose', 'use'];
+
 /** Who may not view, store or receive gets no copy; anything else denied leaves it unknown. */
 const STOPS_COPY = ['access', 'collect', 'disclose'];
 
@@ -28,7 +30,10 @@ export function actionHolds(listed: readonly CodeableConcept[], requested: strin
         return codes.some((code) => STOPS_COPY.includes(code)) || undefined;
       }
       const met = MET_BY[requested] ?? [requested];
-      return codes.length ? codes.some((code) => met.includes(code)) : undefined;
+      return (
+        codes.some((code) => met.includes(code)) ||
+        (codes.length && codes.every((code) => KNOWN.includes(code)) ? false : undefined)
+      );
     })
   );
 }

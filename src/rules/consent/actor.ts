@@ -1,8 +1,8 @@
 /** `provision.actor` (rule 15): recipients, custodians of the data, authors of the data. */
-import type { ConsentProvisionActor } from '@medplum/fhirtypes';
+import type { Coding, ConsentProvisionActor } from '@medplum/fhirtypes';
 import { authorsOf, custodiansOf } from './author.ts';
 import type { Inquiry } from './inquiry.ts';
-import { targetOf } from './reference.ts';
+import { comparable, targetOf } from './reference.ts';
 import type { Kind, Truth } from './three-valued.ts';
 import { every, some } from './three-valued.ts';
 
@@ -20,7 +20,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
 };
 
 const thoseWho: Readonly<Record<Family, (inquiry: Inquiry, kind: Kind) => readonly (string | undefined)[]>> = {
-  recipient: ({ actors }) => actors,
+  recipient: ({ actors }) => actors.map(comparable),
   custodian: ({ resource }) => custodiansOf(resource),
   author: ({ resource }, kind) => authorsOf(resource, kind),
   other: () => [],
@@ -43,9 +43,19 @@ export function actorHolds(listed: readonly ConsentProvisionActor[], inquiry: In
   return kind === 'permit' ? every(held) : some(held);
 }
 
+/** The same letters in a code system of somebody else may mean another role. */
+function isOfHl7({ system }: Coding): boolean {
+  return (
+    system === undefined ||
+    /^(?:https?:\/\/(?:terminology\.)?hl7\.org\/|urn:oid:2\.16\.840\.1\.113883\.5\.)/.test(system)
+  );
+}
+
 /** An actor without role code receives; codings that disagree are no role that we know. */
 function familyOf(actor: ConsentProvisionActor): Family {
-  const found = new Set((actor.role?.coding ?? []).map((coding) => FAMILIES[coding.code ?? ''] ?? 'other'));
+  const found = new Set(
+    (actor.role?.coding ?? []).map((coding) => (isOfHl7(coding) && FAMILIES[coding.code ?? '']) || 'other')
+  );
   const [family] = found;
   return found.size > 1 ? 'other' : (family ?? 'recipient');
 }
@@ -61,5 +71,10 @@ export function isAmong(listed: string | undefined, present: readonly (string | 
   if (listed === undefined || present.length === 0) {
     return undefined;
   }
-  return some(present.map((one) => (one === undefined ? undefined : one === listed)));
+  return some(present.map((one) => (one === undefined ? undefined : isSame(one, listed))));
+}
+
+/** A URN may stand for what the other side names by its id. */
+function isSame(one: string, listed: string): Truth {
+  return one === listed || (one.startsWith('urn:') || listed.startsWith('urn:') ? undefined : false);
 }

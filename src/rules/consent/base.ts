@@ -42,8 +42,22 @@ const holdsModifier = oncePer(
   (consent: Consent) =>
     !!consent.implicitRules ||
     hasModifier(consent as unknown as Elements) ||
+    !holdsOnly(consent, CONSENT_ELEMENTS) ||
     (consent.provision !== undefined && !isWellFormed(consent.provision))
 );
+
+/** What R4 does not have (`except` of STU3, `decision` of R5) may restrict; extensions of primitives start with an underscore. */
+function holdsOnly(node: object, names: ReadonlySet<string>): boolean {
+  return Object.keys(node).every((name) => names.has(name.replace(/^_/, '')));
+}
+
+const CONSENT_ELEMENTS: ReadonlySet<string> = new Set(
+  (
+    'resourceType id meta implicitRules language text contained extension modifierExtension identifier status scope category ' +
+    'patient dateTime performer organization sourceAttachment sourceReference policy policyRule verification provision'
+  ).split(' ')
+);
+const PROVISION_ELEMENTS: ReadonlySet<string> = new Set(['id', 'extension', 'type', 'provision', ...DIMENSIONS]);
 
 /** R5 has a list of provisions and a `decision`; older servers store one object where R4 has a list. Neither can be read as R4. */
 function isWellFormed(rule: ConsentProvision): boolean {
@@ -51,6 +65,7 @@ function isWellFormed(rule: ConsentProvision): boolean {
   return (
     typeof rule === 'object' &&
     !Array.isArray(rule) &&
+    holdsOnly(rule, PROVISION_ELEMENTS) &&
     [undefined, 'permit', 'deny'].includes(rule.type) &&
     ['provision' as const, ...DIMENSIONS].every(
       (name) => rule[name] === undefined || Array.isArray(rule[name]) === isList(name)
@@ -107,6 +122,11 @@ export function policyOf({ policyRule, provision }: Consent): Kind | undefined {
   return isOptIn === isOptOut || isUnseenRestriction ? undefined : isOptIn ? 'permit' : 'deny';
 }
 
+/** One OPTOUT among several policies is enough to contradict. */
+function isOptedOut({ policyRule }: Consent): boolean {
+  return codesOf(policyRule?.coding, V3_ACT_CODE).some((code) => code.startsWith('OPTOUT'));
+}
+
 /**
  * Whether a provision states a condition.
  *
@@ -150,7 +170,7 @@ function readRules(consent: Consent, inquiry: Inquiry): BaseFinding {
   const type = rootType(consent);
   const policy = policyOf(consent);
   if (type) {
-    return type === 'permit' && policy === 'deny' && isBare(root)
+    return type === 'permit' && isOptedOut(consent) && isBare(root)
       ? { decision: 'deny', reason: 'policy-conflict', path: 'policyRule' }
       : stated(readRoot(root, type, inquiry), `root-${type}`, 'provision');
   }

@@ -1,6 +1,7 @@
 /** `provision.class` (rule 18) and `provision.code` (rule 19): what the data are. */
-import type { CodeableConcept, Coding } from '@medplum/fhirtypes';
+import type { CodeableConcept, Coding, MedicationRequest } from '@medplum/fhirtypes';
 import { codingsOf, normalSystem, sameCoding } from './coding.ts';
+import { DATA_CLASSES } from './data-class.ts';
 import type { Elements } from './facts.ts';
 import { mediaType } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';
@@ -28,14 +29,21 @@ export function classHolds(listed: readonly Coding[], inquiry: Inquiry, kind: Ki
     ...listed
       .filter((coding) => normalSystem(coding.system) !== inquiry.dataClassSystem)
       .map((coding) => isOfClass(coding, inquiry)),
-    ...(ours.length ? [classes.length ? held : undefined] : []),
+    ...(ours.length ? [classes.length && (held || ours.every(isKnownClass)) ? held : undefined] : []),
   ]);
+}
+
+function isKnownClass(name: string | undefined): boolean {
+  return DATA_CLASSES.some((one) => one === name);
 }
 
 function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Truth {
   switch (code && normalSystem(system)) {
     case 'http://hl7.org/fhir/resource-types':
-      return [resource.resourceType, 'Resource', 'DomainResource'].includes(code!);
+      return (
+        [resource.resourceType, 'Resource', 'DomainResource'].includes(code!) ||
+        (/^[A-Z][A-Za-z]+$/.test(code!) ? false : undefined)
+      );
     case 'urn:ietf:rfc:3986':
       // Every resource conforms to the definition of its type, whether it says so or not.
       return [
@@ -43,7 +51,7 @@ function isOfClass({ system, code }: Coding, { resource, facts }: Inquiry): Trut
         ...(resource.meta?.profile ?? []),
       ].some((profile) => profile.replace(/\|.*$/, '') === code);
     case 'urn:ietf:bcp:13':
-      return facts.contentTypes.includes(mediaType(code!));
+      return facts.contentTypes.includes(mediaType(code!)) || (facts.contentTypes.includes('') ? undefined : false);
     default:
       return undefined;
   }
@@ -62,15 +70,19 @@ export function codeHolds(listed: readonly CodeableConcept[], inquiry: Inquiry, 
   const present = kind === 'permit' ? codingsOf(principal) : inquiry.facts.codings;
   const found = listed.map((concept) =>
     concept.coding?.length
-      ? some(
-          concept.coding.map((code) =>
-            code.system && code.code ? present.some((one) => sameCoding(one, code)) : undefined
-          )
-        )
+      ? some(concept.coding.map((code) => (code.system && code.code ? isPresent(code, present) : undefined)))
       : undefined
   );
   const unclear = kind === 'deny' && (isReferenced(inquiry) || principal.some((concept) => !isCoded(concept)));
   return some([...found, unclear ? undefined : false]);
+}
+
+/** The same code without a system may be the one that is listed. */
+function isPresent(code: Coding, present: readonly Coding[]): Truth {
+  return (
+    present.some((one) => sameCoding(one, code)) ||
+    (present.some((one) => !one.system && one.code === code.code) ? undefined : false)
+  );
 }
 
 /** A code without a system may be any code. */
@@ -92,6 +104,8 @@ export function principalConcepts(inquiry: Inquiry): CodeableConcept[] {
 
 /** A contained medication was walked with the resource; one elsewhere was not seen. */
 function isReferenced({ resource }: Inquiry): boolean {
-  const medication = (resource as unknown as Elements).medicationReference as { reference?: string } | undefined;
-  return medication !== undefined && !medication.reference?.startsWith('#');
+  const { medicationReference, contained = [] } = resource as MedicationRequest;
+  return (
+    medicationReference !== undefined && !contained.some(({ id }) => id && medicationReference.reference === `#${id}`)
+  );
 }

@@ -46,8 +46,9 @@ export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): T
     return dated ? every(clinical.map((span) => window.from <= span!.from && span!.until <= window.until)) : undefined;
   }
   return (
-    inquiry.facts.spans.some((span) => span.from < window.until && window.from < span.until) ||
-    (dated ? false : undefined)
+    [...inquiry.facts.spans, ...clinical.flatMap((span) => span ?? [])].some(
+      (span) => span.from < window.until && window.from < span.until
+    ) || (dated ? false : undefined)
   );
 }
 
@@ -56,11 +57,17 @@ export function dataPeriodHolds(period: Period, inquiry: Inquiry, kind: Kind): T
  *
  * @param resource - The resource.
  * @param utcOffsetMinutes - The zone of dates that carry none.
- * @returns Its spans (a Timing has several), undefined for one that cannot be read; empty if the resource is undated.
+ * @returns Its spans (onset to abatement is one, a Timing has several), undefined for one that cannot be read; empty if the resource is undated.
  */
 export function clinicalSpans(resource: Resource, utcOffsetMinutes: number): readonly (Span | undefined)[] {
   const elements = resource as unknown as Elements;
   const value = clinicalTime(elements);
+  const onset = ['DateTime', 'Period'].map((form) => elements[`onset${form}`]).find(isTime);
+  const abatement = ['DateTime', 'Period'].map((form) => elements[`abatement${form}`]).find(isTime);
+  if (onset && abatement) {
+    const [from, until] = [onset, abatement].map((time) => spanOfTime(time, utcOffsetMinutes));
+    return [from && until && { from: Math.min(from.from, until.from), until: Math.max(from.until, until.until) }];
+  }
   if (typeof value === 'string') {
     return [spanOf(value, utcOffsetMinutes)];
   }
@@ -70,6 +77,10 @@ export function clinicalSpans(resource: Resource, utcOffsetMinutes: number): rea
     return [...(event ?? []).map((one) => spanOf(one, utcOffsetMinutes)), ...(repeat ? [bounds] : [])];
   }
   return value ? [spanOfPeriod(value, utcOffsetMinutes)] : [];
+}
+
+function spanOfTime(time: unknown, utcOffsetMinutes: number): Span | undefined {
+  return typeof time === 'string' ? spanOf(time, utcOffsetMinutes) : spanOfPeriod(time as Period, utcOffsetMinutes);
 }
 
 function clinicalTime(elements: Elements): unknown {

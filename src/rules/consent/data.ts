@@ -28,7 +28,8 @@ function isCovered({ meaning, reference }: ConsentProvisionData, inquiry: Inquir
   if (target === undefined) {
     return undefined;
   }
-  const isItself: Truth = resource.id ? target === `${resource.resourceType}/${resource.id}` : undefined;
+  const isItself: Truth =
+    resource.id && !target.startsWith('urn:') ? target === `${resource.resourceType}/${resource.id}` : undefined;
   const refers = facts.references.includes(target);
   switch (meaning) {
     case 'instance':

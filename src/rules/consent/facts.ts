@@ -14,10 +14,11 @@ export interface Facts {
   readonly references: readonly string[];
   /** Everything that names a patient: Patient references, Patient resources, and what cannot be told from another patient. */
   readonly patients: readonly string[];
-  /** All codings at any depth. */
+  /** All codings at any depth, those without system included. */
   readonly codings: readonly Coding[];
   /** All security labels: `meta.security`, `DocumentReference.securityLabel`, `Composition.confidentiality`. */
   readonly labels: readonly Coding[];
+  /** Empty text for an attachment without one. */
   readonly contentTypes: readonly string[];
   /** Every date and Period at any depth, `meta.lastUpdated` included. */
   readonly spans: readonly Span[];
@@ -47,7 +48,7 @@ export function factsOf(resource: Resource, utcOffsetMinutes: number): Facts {
     if (typeof node.reference === 'string') {
       facts.references.push(reduceReference(node.reference));
     }
-    if (typeof node.code === 'string' && typeof node.system === 'string') {
+    if (typeof node.code === 'string') {
       facts.codings.push(node);
     }
     addPatients(facts.patients, node);
@@ -77,10 +78,14 @@ export function factsOf(resource: Resource, utcOffsetMinutes: number): Facts {
       value.forEach((item) => visit(item, name));
     } else if (value && typeof value === 'object') {
       const node = value as Elements;
+      if (name === 'attachment' && node.contentType === undefined) {
+        facts.contentTypes.push('');
+      }
       if (name === 'security') {
         facts.labels.push(node);
       } else if (name === 'securityLabel') {
-        facts.labels.push(...((node.coding ?? []) as Coding[]));
+        // In words only: a label that cannot be read.
+        facts.labels.push(...((node.coding ?? [{}]) as Coding[]));
       }
       visitObject(node);
     }

@@ -43,8 +43,9 @@ export interface Labels {
  */
 export function readLabels(labels: readonly Coding[]): Labels {
   const levels = codesOf(labels, V3_CONFIDENTIALITY).map((code) => LEVELS.indexOf(code));
+  const isUnreadable = labels.some(({ system, code }) => !system || !code);
   return {
-    level: levels.includes(-1) ? -2 : Math.max(-1, ...levels),
+    level: isUnreadable || levels.includes(-1) ? -2 : Math.max(-1, ...levels),
     sensitivities: codesOf(labels, V3_ACT_CODE).filter((code) => !HANDLING.test(code)),
     others: labels.filter((label) => !isFamily(label)),
   };

@@ -51,9 +51,14 @@ function zoneMinutes(zone: string | undefined, fallback: number): number {
  * @returns The span, or undefined if an end is unreadable or the start is after the end.
  */
 export function spanOfPeriod(period: Period, utcOffsetMinutes: number): Span | undefined {
-  const from = period.start === undefined ? -Infinity : spanOf(period.start, utcOffsetMinutes)?.from;
-  const until = period.end === undefined ? Infinity : spanOf(period.end, utcOffsetMinutes)?.until;
+  const from = isOpen(period, 'start') ? -Infinity : spanOf(period.start, utcOffsetMinutes)?.from;
+  const until = isOpen(period, 'end') ? Infinity : spanOf(period.end, utcOffsetMinutes)?.until;
   return from !== undefined && until !== undefined && from < until ? { from, until } : undefined;
+}
+
+/** An end that only says why it is absent is unknown, not open. */
+function isOpen(period: Period, end: 'start' | 'end'): boolean {
+  return period[end] === undefined && !(`_${end}` in period);
 }
 
 /**

@@ -16,8 +16,19 @@ export function reduceReference(reference: string): string {
  * The reduced text of a Reference.
  *
  * @param reference - The element.
- * @returns Undefined if it is only an identifier or a display, which compare with nothing.
+ * @returns Undefined if it is only an identifier or a display, or a contained, conditional or unreadable reference: they compare with
+ * nothing, since the same text may mean another in another resource.
  */
 export function targetOf(reference: Reference | undefined): string | undefined {
-  return typeof reference?.reference === 'string' ? reduceReference(reference.reference) : undefined;
+  return typeof reference?.reference === 'string' ? comparable(reduceReference(reference.reference)) : undefined;
+}
+
+/**
+ * What can be compared of a reduced reference.
+ *
+ * @param reduced - As `reduceReference` returns it.
+ * @returns The same if it is `Type/id` or a URN, else undefined.
+ */
+export function comparable(reduced: string): string | undefined {
+  return /^(?:[A-Z]\w+\/[^/?#|]+|urn:.+)$/.test(reduced) ? reduced : undefined;
 }

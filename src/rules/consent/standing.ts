@@ -102,7 +102,7 @@ const scopesOf = oncePer((consent: Consent): readonly string[] => {
   return scopes;
 });
 
-/** False if the scope excludes the request, undefined if there is none that we know. LEAP puts scopes into `category`. */
+/** False if every scope excludes the request, undefined if there is none that we know or if they disagree. LEAP puts scopes into `category`. */
 function scopeOf(consent: Consent, { purpose }: Inquiry): boolean | undefined {
   const scopes = scopesOf(consent);
   const isForResearch = isResearch(purpose) || (!!purpose.system && purpose.system !== V3_ACT_REASON);
@@ -111,7 +111,7 @@ function scopeOf(consent: Consent, { purpose }: Inquiry): boolean | undefined {
     scope === 'treatment' || scope === 'adr' || (scope === 'research' && !isForResearch);
   return scopes.some(covers) && !scopes.some((scope) => excludes(scope) && scope !== 'research')
     ? true
-    : scopes.some(excludes)
+    : scopes.length > 0 && scopes.every(excludes)
       ? false
       : undefined;
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/rules/consent/evaluate.ts';
 import { aConsent, actor, aRequest, category, dataClass, other, permits, purpose, sensitivity } from './builders.ts';
 import { RULES } from './cases.ts';
+import { JUDGED } from './judged.ts';
 
 const deny: ConsentProvision = { type: 'deny' };
 
@@ -14,7 +15,7 @@ test('there are at least 250 own cases, and each of the 25 rules has some', () =
   );
 });
 
-describe.each(Object.entries(RULES))('rule %s', (_, rows) => {
+describe.each([...Object.entries(RULES), ...Object.entries(JUDGED)])('rule %s', (_, rows) => {
   test.each(rows)('%s', (_sentence, consents, request, expected) => {
     const { decision, reason } = evaluate([consents].flat(), aRequest(request));
     expect(`${decision} ${reason}`).toBe(expected);

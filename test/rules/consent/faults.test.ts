@@ -10,9 +10,10 @@ import { aRequest } from './builders.ts';
 import { RULES } from './cases.ts';
 import type { Fault } from './faults.ts';
 import { FAULTS } from './faults.ts';
+import { JUDGED } from './judged.ts';
 
 const source = new URL('../../../src/rules/consent/', import.meta.url);
-const cases = Object.values(RULES).flat();
+const cases = [...Object.values(RULES), ...Object.values(JUDGED)].flat();
 
 /** The evaluator with a fault in it. */
 async function faulty(fault?: Fault): Promise<typeof Evaluate> {
