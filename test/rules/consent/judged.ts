@@ -189,6 +189,7 @@ export const JUDGED: Record<string, Row[]> = {
   ],
   '19 code': [
     ['a component without system may be the denied code', denies({ code: [loinc('9-9')] }), observation({ component: [{ code: { coding: [{ code: '9-9' }] } }] }), NO],
+    ['a principal code without system may be any', denies({ code: [loinc('9-9')] }), observation({ code: { coding: [{ code: 'local-1' }] } }), NO],
     ['a component with another code is not', denies({ code: [loinc('9-9')] }), observation({ component: [{ code: { coding: [{ code: '8-8' }] } }] }), YES],
     ['a contained medication that is not there', denies({ code: [loinc('9-9')] }), resource({ resourceType: 'MedicationRequest', id: 'm', intent: 'order', subject: { reference: 'Patient/1' }, medicationReference: { reference: '#x' } }), NO],
     ['a concept in words is unknown to a deny', denies({ code: [{ text: 'HIV' }] }), {}, NO],
