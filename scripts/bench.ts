@@ -1,6 +1,7 @@
 /** `npm run bench`: ratios against a floor measured in the same run, never bare times. A case that gives a wrong result throws. */
 import { benchConsent } from './bench/consent.ts';
 import { benchDeid } from './bench/deid.ts';
+import { benchDrain } from './bench/drain.ts';
 import { benchEventPath } from './bench/event-path.ts';
 import { benchReconcile } from './bench/reconcile.ts';
 
@@ -16,13 +17,15 @@ export interface Ratio {
 const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
   consent: benchConsent,
   deid: benchDeid,
+  drain: () => benchDrain(1000),
+  'drain-large': () => benchDrain(10_000),
   'event-path': benchEventPath,
   reconcile: () => benchReconcile([1000, 10_000]),
   'reconcile-large': () => benchReconcile([1000, 10_000, 100_000]),
 };
 
 /** Takes many minutes: only when it is named. */
-const LARGE = ['reconcile-large'];
+const LARGE = ['drain-large', 'reconcile-large'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CASES));

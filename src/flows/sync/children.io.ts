@@ -1,30 +1,48 @@
 /** The records that refer to an Encounter whose copy has come or gone. */
+import type { Bundle } from '@medplum/fhirtypes';
 import { encounterSearches } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
+import { Fault } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Deps } from '../deps.ts';
-import { hintOf } from './facts.ts';
+import { hintOf, keyOf } from './facts.ts';
+import type { Hint } from './facts.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 
 /**
  * @param deps - The run.
  * @param patientId - The patient.
  * @param encounterIds - Their Encounters, at most a page.
+ * @param done - Records, `Type/id`, that were compared along with the Encounters: their copies refer to what there is now.
  * @returns What was done.
  * @throws Fault when either server cannot be reached.
  */
-export async function syncChildren(deps: Deps, patientId: string, encounterIds: readonly string[]): Promise<Tally> {
-  let total = NOTHING;
-  for (const search of encounterSearches(encounterIds)) {
-    let url: string | undefined = `${search}&_sort=_lastUpdated&_count=${PAGE_SIZE}`;
-    while (url) {
-      const page = await deps.source.search(url);
-      const hints = (page.entry ?? []).flatMap(({ resource }) => (resource ? [hintOf(resource as Replicated)] : []));
-      const own = hints.filter((one) => one.patientId === patientId).map(({ hint }) => hint);
-      total = own.length > 0 ? add(total, await syncPage(deps, patientId, own)) : total;
-      url = page.link?.find(({ relation }) => relation === 'next')?.url;
+export async function syncChildren(
+  deps: Deps,
+  patientId: string,
+  encounterIds: readonly string[],
+  done: ReadonlySet<string> = new Set()
+): Promise<Tally> {
+  const searches = encounterSearches(encounterIds).map((search) => `${search}&_sort=_lastUpdated&_count=${PAGE_SIZE}`);
+  const answers = await deps.source.read(searches);
+  const hints: Hint[] = [];
+  for (const { status, resource } of answers) {
+    if (resource?.resourceType !== 'Bundle') {
+      throw new Fault('source-unavailable', [`status ${status}`]);
     }
+    let page: Bundle | undefined = resource;
+    while (page) {
+      const found = (page.entry ?? []).flatMap((entry) => (entry.resource ? hintOf(entry.resource as Replicated) : []));
+      hints.push(...found.filter((one) => one.patientId === patientId).map(({ hint }) => hint));
+      const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
+      page = next ? await deps.source.search(next) : undefined;
+    }
+  }
+  const left = hints.filter((hint) => !done.has(keyOf(hint)));
+  let total = NOTHING;
+  for (let from = 0; from < left.length; from += PAGE_SIZE) {
+    total = add(total, await syncPage(deps, patientId, left.slice(from, from + PAGE_SIZE)));
   }
   return total;
 }

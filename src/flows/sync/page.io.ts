@@ -84,7 +84,10 @@ export async function syncPage(
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
       await removeDuplicates(deps, steps);
       deps.log('info', 'page-synced', countsOf(total));
-      return turned.size > 0 && !options.isWhole ? add(total, await syncChildren(deps, patientId, [...turned])) : total;
+      const done = new Set(facts.hints.map(keyOf));
+      return turned.size > 0 && !options.isWhole
+        ? add(total, await syncChildren(deps, patientId, [...turned], done))
+        : total;
     }
     facts = after;
   }
