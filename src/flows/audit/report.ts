@@ -59,7 +59,7 @@ const REFUSED = ['skip', 'quarantine'];
  * @returns Its rows.
  */
 export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], setting: Setting): ReportRow[] {
-  const ourselves = `ClientApplication/${setting.replica.clientId}`;
+  const ourselves = ['ClientApplication', setting.replica.clientId].join('/');
   return events.flatMap((event) => {
     const records = (event.entity ?? []).filter((entity) => of(entity, 'action') !== '');
     const whole = baseOf(event, setting);
