@@ -59,7 +59,8 @@ const REFUSED = ['skip', 'quarantine'];
  * @returns Its rows.
  */
 export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], setting: Setting): ReportRow[] {
-  const ourselves = ['ClientApplication', setting.replica.clientId].join('/');
+  // The replica's client, whatever the type of what it signs in as.
+  const isOurselves = (who: string): boolean => who.endsWith(`/${setting.replica.clientId}`);
   return events.flatMap((event) => {
     const records = (event.entity ?? []).filter((entity) => of(entity, 'action') !== '');
     const whole = baseOf(event, setting);
@@ -82,7 +83,7 @@ export function rowsOf(kind: ReportKind, events: readonly AuditEvent[], setting:
       case 'disclosures':
         return event.type.code === 'FHIR_SYNC'
           ? rows.filter(({ action }) => action === 'put')
-          : wasDone && whole.action !== 'list' && whole.who !== ourselves
+          : wasDone && whole.action !== 'list' && !isOurselves(whole.who)
             ? [whole]
             : [];
     }
