@@ -1,4 +1,5 @@
 /** `npm run bench`: ratios against a floor measured in the same run, never bare times. A case that gives a wrong result throws. */
+import { benchAuditMirror } from './bench/audit-mirror.ts';
 import { benchConsent } from './bench/consent.ts';
 import { benchDeid } from './bench/deid.ts';
 import { benchDrain } from './bench/drain.ts';
@@ -15,6 +16,8 @@ export interface Ratio {
 }
 
 const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
+  'audit-mirror': () => benchAuditMirror(10_000),
+  'audit-mirror-large': () => benchAuditMirror(100_000),
   consent: benchConsent,
   deid: benchDeid,
   drain: () => benchDrain(1000),
@@ -25,7 +28,7 @@ const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
 };
 
 /** Takes many minutes: only when it is named. */
-const LARGE = ['drain-large', 'reconcile-large'];
+const LARGE = ['audit-mirror-large', 'drain-large', 'reconcile-large'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CASES));

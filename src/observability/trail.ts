@@ -54,6 +54,8 @@ export interface TrailEvent {
   /** Absent where the patient never had one. */
   readonly patientToken?: string;
   readonly purpose: string;
+  /** Who receives: the FHIR endpoint of the replica as it is at that time. */
+  readonly replica: string;
   readonly startedAt: number;
   readonly endedAt: number;
   /** Rounds of gather → plan → apply that it took; more than one means that the record changed meanwhile. */
@@ -96,6 +98,7 @@ export function auditEventOf(event: TrailEvent, systems: Systems): AuditEvent {
       },
       {
         type: { coding: [{ system: DCM, code: '110152', display: 'Destination Role ID' }] },
+        who: { identifier: { system: 'urn:ietf:rfc:3986', value: event.replica } },
         name: 'replica',
         requestor: false,
       },

@@ -95,6 +95,7 @@ describe('an audit event', () => {
     startedAt: 0,
     endedAt: 1000,
     attempt: 2,
+    replica: 'https://replica.example/fhir/R4/',
     entities: [
       {
         reference: 'Encounter/e-1',

@@ -178,6 +178,14 @@ describe('reports', () => {
     expect(await accounted(token)).toEqual(rows);
   });
 
+  test('name the replica that received, also when the bundle has another by now', async () => {
+    await setSettings(world, { REPLICA_BASE_URL: 'https://other.example/' });
+    const rows = await accounted(patientId);
+    await setSettings(world, { REPLICA_BASE_URL: world.sandbox.replica.baseUrl });
+    const received = new Set(rows.filter(({ type }) => type === 'FHIR_SYNC').map(({ recipient }) => recipient));
+    expect([...received]).toEqual([`${world.sandbox.replica.baseUrl}fhir/R4/`]);
+  });
+
   test('are CSV without a formula, whatever an agent is called', async () => {
     await source().repo.createResource<AuditEvent>({
       resourceType: 'AuditEvent',

@@ -101,13 +101,15 @@ function baseOf(event: AuditEvent, { systems, replica }: Setting): ReportRow {
   const patient = entity.find(({ type, role }) => type?.code === '1' && role?.code === '1')?.what;
   const record = entity.find(({ what }) => what?.identifier?.system === systems.resourceToken);
   const consents = entity.flatMap(({ role, what }) => (role?.code === '13' ? (what?.reference ?? []) : []));
+  // Where the replica was at that time; earlier versions did not write it down.
+  const receiver = agent.find(({ requestor: is }) => !is)?.who?.identifier?.value;
   const who = requestor?.who?.reference ?? requestor?.who?.identifier?.value ?? requestor?.name ?? '';
   return {
     at: event.recorded,
     type: event.type.code ?? '',
     who,
     role: requestor?.role?.[0]?.coding?.[0]?.code ?? '',
-    recipient: event.type.code === 'FHIR_SYNC' ? replica.fhirUrl : who,
+    recipient: event.type.code === 'FHIR_SYNC' ? (receiver ?? replica.fhirUrl) : who,
     purpose: (event.purposeOfEvent ?? []).flatMap(({ coding }) => coding?.[0]?.code ?? []).join(' '),
     patient:
       (patient?.identifier?.system === systems.patientToken && patient.identifier.value) || (patient?.reference ?? ''),

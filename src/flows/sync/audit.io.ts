@@ -37,6 +37,7 @@ export async function audit(deps: Deps, frame: Frame, told: readonly Told[]): Pr
       patientId: frame.patientId,
       ...(!isProvisional && { patientToken: keys.patientToken }),
       purpose: config.consent.purpose,
+      replica: config.replica.fhirUrl,
       startedAt: frame.startedAt,
       endedAt: clock.now(),
       attempt: frame.attempt,

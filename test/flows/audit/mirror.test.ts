@@ -185,6 +185,7 @@ describe('two runs', () => {
     };
     const first = mirror(bench.deps({ source }), {});
     await isThere;
+    expect(await mirror(bench.deps(), {})).toMatchObject({ mirrored: 0, isBusy: true });
     await bench.sandbox.clock.advance(301_000);
     expect(await mirror(bench.deps(), {})).toMatchObject({ mirrored: 250, skipped: 200 });
     resume();

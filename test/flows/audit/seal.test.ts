@@ -7,7 +7,7 @@ import { eventsOfDay } from '../../../src/flows/audit/day.io.ts';
 import { csvOf, rowsOf } from '../../../src/flows/audit/report.ts';
 import { retain } from '../../../src/flows/audit/retain.io.ts';
 import { sealDays } from '../../../src/flows/audit/seal.io.ts';
-import { sealIn, sealsSearch } from '../../../src/flows/audit/seal.ts';
+import { lineOf, sealIn, sealsSearch } from '../../../src/flows/audit/seal.ts';
 import type { SignedSeal } from '../../../src/flows/audit/seal.ts';
 import { verifyDay, verifySeals } from '../../../src/flows/audit/verify.ts';
 import { checkMac, withMac } from '../../../src/observability/event-mac.ts';
@@ -107,6 +107,18 @@ describe('a sealed day', () => {
     expect(verifySeals([{ ...signed, text }], [SIGNER.publicKey], true)).toMatchObject([{ what: 'seal-not-signed' }]);
     expect(verifySeals([signed], [signerOf('ab'.repeat(32)).publicKey], true)).toMatchObject([
       { what: 'seal-not-signed' },
+    ]);
+  });
+
+  test('cannot be changed together with its list, wherever in it, nor put in another order', async () => {
+    const { signed, list, events } = await sealed();
+    const lines = list.split('\n');
+    for (const place of events.keys()) {
+      const touched = events.map((event, n) => (n === place ? { ...event, outcome: '12' as const } : event));
+      expect(verifyDay(signed, touched.map(lineOf).join('\n'), touched)).toMatchObject([{ what: 'list-changed' }]);
+    }
+    expect(verifyDay(signed, lines.toReversed().join('\n'), events.toReversed())).toMatchObject([
+      { what: 'list-changed' },
     ]);
   });
 
