@@ -105,6 +105,8 @@ async function fill({ repo, clock }: Sandbox['replica'], events: number): Promis
       await repo.createResource(event(from + n));
     }
     Object.assign(clock, { now });
+    // Sockets that have timed out meanwhile are noticed.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -162,6 +162,7 @@ function plantsOf({ clock }: Sandbox, botOf: (name: string) => string): Plants {
         bot: botOf(bot),
         patientId: 'planted',
         purpose: 'TREAT',
+        replica: 'https://replica.example/fhir/R4/',
         startedAt: clock.now(),
         endedAt: clock.now(),
         attempt: 1,
