@@ -1,9 +1,15 @@
 /** `admin`: answers whoever may ask, and writes every ask down. */
-import type { AuditEvent, Bundle } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle, Observation } from '@medplum/fhirtypes';
 import { systemsOf } from '../../../src/fhir/systems.ts';
 import type { Explanation } from '../../../src/flows/sync/explain.ts';
-import { admit, consent, execute, holds, must } from '../ground.ts';
+import { admit, ALL, consent, eventually, execute, holds, must } from '../ground.ts';
 import type { Check } from '../ground.ts';
+
+/** What `queue/stats` answers, as far as it is looked at. */
+interface Counted {
+  readonly stats: { readonly waiting: number; readonly active: number; readonly paused: number };
+  readonly held: string | false;
+}
 
 export const ADMIN: readonly Check[] = [
   {
@@ -30,6 +36,38 @@ export const ADMIN: readonly Check[] = [
         await ground.source.send('POST', 'AuditEvent/$validate', content);
       }
       return `${actions.length} actions`;
+    },
+  },
+  {
+    bot: 'admin',
+    promise: 'queue/pause holds what is due, queue/stats counts it, and after queue/resume it is delivered',
+    async prove(ground) {
+      const ask = async <T>(action: string): Promise<T> => execute<T>(ground, 'admin', { action });
+      const admitted = await admit(ground);
+      await consent(ground, admitted);
+      await holds(ground, admitted, ALL);
+      let counted: Counted;
+      try {
+        const { held } = await ask<{ held: unknown }>('queue/pause');
+        must(held === 'paused', `paused: ${JSON.stringify(held)}`);
+        await ground.source.send('PUT', `Observation/${admitted.pulse.id}`, {
+          ...admitted.pulse,
+          valueQuantity: { ...admitted.pulse.valueQuantity, value: 94 },
+        });
+        const isCounted = ({ stats, held }: Counted): boolean =>
+          stats.paused > 0 && stats.waiting === 0 && held === 'paused';
+        counted = await eventually('a job that waits', () => ask<Counted>('queue/stats'), isCounted);
+        const run = await execute<{ held?: string }>(ground, 'retry-jobs');
+        must(run.held === 'paused', `a run while paused: ${JSON.stringify(run)}`);
+      } finally {
+        const { held } = await ask<{ held: unknown }>('queue/resume');
+        must(held === false, `resumed: ${JSON.stringify(held)}`);
+      }
+      await execute(ground, 'retry-jobs');
+      const isEmpty = ({ stats, held }: Counted): boolean =>
+        stats.waiting + stats.active + stats.paused === 0 && held === false;
+      await eventually('an empty queue', () => ask<Counted>('queue/stats'), isEmpty);
+      return `${counted.stats.paused} held by the pause; then ${await holds(ground, admitted, { ...ALL, values: [94] })}`;
     },
   },
   {
