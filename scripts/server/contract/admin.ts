@@ -1,5 +1,5 @@
 /** `admin`: answers whoever may ask, and writes every ask down. */
-import type { AuditEvent, Bundle, Observation } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle } from '@medplum/fhirtypes';
 import { systemsOf } from '../../../src/fhir/systems.ts';
 import type { Explanation } from '../../../src/flows/sync/explain.ts';
 import { admit, ALL, consent, eventually, execute, holds, must } from '../ground.ts';
