@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join, relative } from 'node:path';
 import { BOT_LAYER } from './bot-layer.ts';
 import { policyProblems } from './build/policy-problems.ts';
+import type { Policy } from './build/policy-problems.ts';
 
 /**
  * A bot's code travels with every deploy and is compiled at every run. All of the consent rules (28 kB) and of
@@ -64,6 +65,14 @@ function readJson<T>(path: string): T {
 /** What to build instead of what `bots.config.json` says, for a sandbox. */
 export interface BuildOptions {
   readonly profile?: string | undefined;
+  /** Types that have stubs. */
+  readonly stubs?: readonly string[] | undefined;
+}
+
+function withStubs(types: Policy['types'], stubs: readonly string[]): Policy['types'] {
+  return Object.fromEntries(
+    Object.entries(types).map(([type, row]) => [type, 'stub' in row ? { ...row, stub: stubs.includes(type) } : row])
+  );
 }
 
 async function bundle(name: string, version: string, policy: object): Promise<BuiltBot> {
@@ -112,24 +121,23 @@ function write(file: string, text: string): void {
 }
 
 /**
- * Builds all bots, and removes what an earlier build left of bots that are no more. With another profile nothing is written: `dist/` is always
+ * Builds all bots, and removes what an earlier build left of bots that are no more. With another policy nothing is written: `dist/` is always
  * what `bots.config.json` says.
  *
- * @param options - Another profile.
+ * @param options - Another policy.
  * @returns The bundles, in the order of bots.config.json.
  */
-export async function buildBots({ profile }: BuildOptions = {}): Promise<BuiltBot[]> {
-  const { bots, policy: own } = readJson<{ bots: Named[]; policy: { profile: string; narrow?: string[] } }>(
-    'bots.config.json'
-  );
-  const policy = { ...own, ...(profile && { profile }) };
+export async function buildBots({ profile, stubs }: BuildOptions = {}): Promise<BuiltBot[]> {
+  const { bots, policy: own } = readJson<{ bots: Named[]; policy: Policy }>('bots.config.json');
+  const chosen = { ...own, ...(profile && { profile }) };
+  const policy = stubs ? { ...chosen, types: withStubs(chosen.types, stubs) } : chosen;
   const problems = policyProblems(policy);
   if (problems.length > 0) {
     throw new Error(problems.join('; '));
   }
   const { version } = readJson<{ version: string }>('package.json');
   const built = await Promise.all(bots.map(({ name }) => bundle(name, version, policy)));
-  if (profile) {
+  if (profile || stubs) {
     return built;
   }
   const dist = join(root, 'dist');

@@ -2,12 +2,12 @@
 import type { WithId } from '@medplum/core';
 import type { AccessPolicy, Bot, Project } from '@medplum/fhirtypes';
 import { createHash } from 'node:crypto';
-import { REPLICATED_TYPES } from '../src/config/policy.ts';
+import { REPLICATED_TYPES, STUB_TYPES } from '../src/config/policy.ts';
 import type { SettingName } from '../src/config/settings.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
 import { buildBots } from './build.ts';
 import type { BuiltBot } from './build.ts';
-import { readManifest } from './deploy/manifest.ts';
+import { readManifest, withStubs } from './deploy/manifest.ts';
 import { operationOf, policyEntry } from './deploy/wanted.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import type { MembershipOptions, SandboxClient } from './sandbox/server.ts';
@@ -26,6 +26,8 @@ export interface InstallOptions {
   readonly profile?: string | undefined;
   /** Built before, with the same profile: for whoever installs thousands of times. */
   readonly built?: readonly BuiltBot[];
+  /** Types that have stubs, instead of those of `bots.config.json`. */
+  readonly stubs?: readonly string[] | undefined;
   /** Leaves the cron bots without a schedule, for tests that tick by hand. */
   readonly isCronOff?: boolean;
 }
@@ -39,8 +41,11 @@ export interface InstallOptions {
  */
 export async function installBundle(sandbox: Sandbox, options: InstallOptions = {}): Promise<Installed> {
   const { source, replica } = sandbox;
-  const built = options.built ?? (await buildBots({ profile: options.profile }));
-  const replicaClient = await replica.createClient('consent-sync', { accessPolicy: replicaPolicy() });
+  const { profile, stubs } = options;
+  const built = options.built ?? (await buildBots({ profile, stubs }));
+  const replicaClient = await replica.createClient('consent-sync', {
+    accessPolicy: replicaPolicy(options.stubs ?? STUB_TYPES),
+  });
   await source.setSecrets(
     defined({
       REPLICA_BASE_URL: replica.baseUrl,
@@ -53,7 +58,10 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
   );
   await hideNames(source);
   const bots = new Map<string, WithId<Bot>>();
-  for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of readManifest().bots) {
+  for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of withStubs(
+    readManifest(),
+    options.stubs ?? STUB_TYPES
+  ).bots) {
     const cronString = options.isCronOff ? undefined : triggers.flatMap(({ cron }) => cron ?? [])[0];
     const resource = access.map((row) => policyEntry(row, systemsOf())) as NonNullable<AccessPolicy['resource']>;
     const bot = await source.createBot({
@@ -89,11 +97,11 @@ async function hideNames({ repo, projectId }: Sandbox['source']): Promise<void> 
 }
 
 /** On the replica the bots touch the replicated types and nothing else; AuditEvent, so that what they do is seen there and can be mirrored. */
-function replicaPolicy(): NonNullable<MembershipOptions['accessPolicy']> {
+function replicaPolicy(stubs: readonly string[]): NonNullable<MembershipOptions['accessPolicy']> {
   return {
     name: 'consent-sync',
     resource: [
-      ...REPLICATED_TYPES.map((resourceType) => ({ resourceType })),
+      ...[...REPLICATED_TYPES, ...stubs].map((resourceType) => ({ resourceType })),
       { resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] },
     ],
   };

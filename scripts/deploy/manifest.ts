@@ -66,6 +66,9 @@ export interface Manifest {
   readonly bots: readonly BotRow[];
   readonly roles?: readonly RoleRow[];
   readonly operations?: readonly OperationRow[];
+  readonly policy?: {
+    readonly types: Readonly<Record<string, { readonly replicate: boolean; readonly stub?: boolean }>>;
+  };
 }
 
 /**
@@ -75,5 +78,34 @@ export interface Manifest {
  * @returns The manifest, not yet judged.
  */
 export function readManifest(path: string = join(ROOT, 'bots.config.json')): Manifest {
-  return JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+  const types = manifest.policy?.types ?? {};
+  return withStubs(
+    manifest,
+    Object.keys(types).filter((type) => types[type]?.stub)
+  );
+}
+
+/**
+ * Lets the bots that make copies, and no others, read the resources that have stubs.
+ *
+ * @param manifest - The manifest.
+ * @param stubs - The types that have stubs.
+ * @returns The manifest with further rows of access.
+ */
+export function withStubs(manifest: Manifest, stubs: readonly string[]): Manifest {
+  // Nobody makes a copy without the right to make the patient's link first.
+  const isCopying = ({ access }: BotRow): boolean =>
+    access.some(
+      ({ resourceType, interaction, criteria = '' }) =>
+        resourceType === 'Basic' && interaction.includes('create') && criteria.includes('{control}|patient-link')
+    );
+  return {
+    ...manifest,
+    bots: manifest.bots.map((bot) => {
+      const missing = stubs.filter((type) => !bot.access.some(({ resourceType }) => resourceType === type));
+      const rows = missing.map((resourceType): Access => ({ resourceType, interaction: ['read', 'search'] }));
+      return isCopying(bot) && rows.length > 0 ? { ...bot, access: [...bot.access, ...rows] } : bot;
+    }),
+  };
 }

@@ -2,7 +2,8 @@
 import { systemsOf } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { problemOf } from './check.ts';
-import { PROFILE } from './policy.ts';
+import { PROFILE, STUB_TYPES } from './policy.ts';
+import type { StubType } from './policy.ts';
 import { SETTINGS } from './settings.ts';
 import { seedOf } from './signing-key.ts';
 import type { Setting, SettingName } from './settings.ts';
@@ -52,6 +53,8 @@ export interface Config {
   readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
   /** How copies are de-identified: the build's, of `bots.config.json`. */
   readonly profile: 'pseudonymised' | 'safe-harbor';
+  /** Of which types there are stubs: the build's as well. */
+  readonly stubTypes: readonly StubType[];
   readonly key: ProjectKey;
   /** The key of the version before, while copies under it may still be on the replica. */
   readonly previousKey: ProjectKey | undefined;
@@ -208,6 +211,7 @@ function build(
       actors: list('REPLICA_ACTORS'),
     },
     profile: PROFILE,
+    stubTypes: STUB_TYPES,
     key: { version, secret: text('PSEUDONYM_KEY') },
     previousKey: text('PSEUDONYM_KEY_PREVIOUS')
       ? { version: version - 1, secret: text('PSEUDONYM_KEY_PREVIOUS') }

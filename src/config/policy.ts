@@ -33,10 +33,15 @@ export type Replicated =
   | DocumentReference;
 export type ReplicatedType = Replicated['resourceType'];
 
+/** The types of which there can be stubs: kind and state of whoever or whatever a copy refers to, without a name. */
+export type StubType = 'Practitioner' | 'Organization' | 'Location';
+
 interface TypePolicy {
   readonly replicate: boolean;
+  /** Whether copies refer to stubs of its resources. */
+  readonly stub?: boolean;
   /** The search parameter and property that names the patient; `id` for the Patient itself. */
-  readonly patientPath: string;
+  readonly patientPath?: string;
   /**
    * The search parameter and property that names one Encounter. A type without one keeps no reference to a copy, only a token: its
    * records could not be found when the Encounter's copy comes or goes.
@@ -47,6 +52,12 @@ interface TypePolicy {
 }
 
 const TYPES: Readonly<Record<string, TypePolicy>> = manifest.policy.types;
+
+/** The types that have stubs; none unless the manifest says so. */
+export const STUB_TYPES = Object.keys(TYPES).filter((type) => TYPES[type]?.stub) as readonly StubType[];
+
+/** Elements whose references tell where a copy hangs; with stubs, also those that may refer to one. */
+const REFERENCE_FIELDS = ['subject', 'patient', 'encounter'];
 
 /** The profile of de-identification, and what the deployment drops in addition: `Type.path` of elements. It can only narrow. */
 export const PROFILE = manifest.policy.profile as 'pseudonymised' | 'safe-harbor';
@@ -116,6 +127,19 @@ export function encounterSearches(encounterIds: readonly string[]): string[] {
     const path = TYPES[type]?.encounterPath;
     return path === undefined ? [] : [`${type}?${path}=${references}`];
   });
+}
+
+/**
+ * @param resourceType - A type.
+ * @returns The elements that a search for copies has to give: names, labels, and references to other copies.
+ */
+export function fieldsOf(resourceType: string): string {
+  const positions = STUB_TYPES.length > 0 ? manifest.policy.stubReferences : [];
+  const holders = positions.flatMap((path) => {
+    const [type, element = ''] = path.split('.');
+    return type === resourceType ? [element] : [];
+  });
+  return [...new Set(['identifier', 'meta', ...REFERENCE_FIELDS, ...holders])].join();
 }
 
 function idAt(resource: Replicated, path: string | undefined, type: 'Patient' | 'Encounter'): string | undefined {

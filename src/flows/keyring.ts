@@ -1,6 +1,7 @@
 /** Under which keys a patient's copies are made now, and under which they were: by profile, settings and the patient's link. Pure. */
 import type { Config } from '../config/load.ts';
-import { crosswalkKeys, patientKeys } from '../rules/deid/keys.ts';
+import type { Stubs } from '../rules/deid/deidentify.ts';
+import { crosswalkKeys, patientKeys, stubKeys } from '../rules/deid/keys.ts';
 import type { PatientKeys } from '../rules/deid/keys.ts';
 import { liveTokens } from './link.ts';
 import type { LinkToken, PatientLink } from './link.ts';
@@ -49,6 +50,14 @@ export function keyringOf(
     formerTokens,
     former: formerTokens.length === 0 ? undefined : formerKeys(config, patientId, link, formerTokens),
   };
+}
+
+/**
+ * @param config - The settings.
+ * @returns Which types have stubs, and under which keys; undefined when none has.
+ */
+export function stubsOf({ stubTypes, key }: Pick<Config, 'stubTypes' | 'key'>): Stubs | undefined {
+  return stubTypes.length > 0 ? { types: new Set(stubTypes), keys: stubKeys(key) } : undefined;
 }
 
 function formerKeys(

@@ -1,5 +1,5 @@
 /** What a search page of the replica says about our copies. */
-import type { Bundle, Identifier, Reference } from '@medplum/fhirtypes';
+import type { Bundle, Identifier } from '@medplum/fhirtypes';
 import { V3_OBSERVATION_VALUE } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { Fault } from '../observability/fault.ts';
@@ -25,7 +25,7 @@ export function copiesOf(page: Bundle, systems: Systems): Copy[] {
  */
 export function inspectedOf(page: Bundle, systems: Systems): Inspected[] {
   return (page.entry ?? []).flatMap(({ resource }) => {
-    const { identifier, subject, patient, encounter } = (resource ?? {}) as Linked;
+    const { identifier } = (resource ?? {}) as Named;
     const token = identifier?.find(
       ({ system }) => system === systems.patientToken || system === systems.resourceToken
     )?.value;
@@ -36,16 +36,22 @@ export function inspectedOf(page: Bundle, systems: Systems): Inspected[] {
       ({ system, code }) => system === V3_OBSERVATION_VALUE && code === 'PSEUDED'
     );
     const digest = isLabelled ? resource.meta?.tag?.find((tag) => tag.system === systems.digest)?.code : undefined;
-    const references = [subject, patient, encounter].flatMap((reference) => reference?.reference ?? []);
+    const references = referencesIn(resource);
     return [{ resourceType: resource.resourceType, id: resource.id, token, digest, references, content: resource }];
   });
 }
 
-interface Linked {
+interface Named {
   readonly identifier?: Identifier[];
-  readonly subject?: Reference;
-  readonly patient?: Reference;
-  readonly encounter?: Reference;
+}
+
+/** What a copy refers to is the patient, an encounter, or a stub: all else in it is a logical reference. */
+function referencesIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) {
+    return [];
+  }
+  const { reference } = value as { readonly reference?: unknown };
+  return typeof reference === 'string' ? [reference] : Object.values(value).flatMap(referencesIn);
 }
 
 /**

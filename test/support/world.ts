@@ -19,12 +19,12 @@ import { createSandbox } from '../../scripts/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../scripts/sandbox/sandbox.ts';
 import type { WireEntry } from '../../scripts/sandbox/wire.ts';
 import { consentToShare } from '../../scripts/story/consent.ts';
-import { PROFILE, REPLICATED_TYPES } from '../../src/config/policy.ts';
+import { PROFILE, REPLICATED_TYPES, STUB_TYPES } from '../../src/config/policy.ts';
 import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
 import { open } from '../../src/fhir/sealed.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
-import { keyringOf } from '../../src/flows/keyring.ts';
+import { keyringOf, stubsOf } from '../../src/flows/keyring.ts';
 import { linkIn, linkTerm } from '../../src/flows/link.ts';
 import { plan } from '../../src/flows/sync/plan.ts';
 import { hintOf } from '../../src/flows/sync/facts.ts';
@@ -36,6 +36,8 @@ export interface World {
   readonly installed: Installed;
   /** Of the installed bundle. */
   readonly profile: Config['profile'];
+  /** Of which types the bundle has stubs. */
+  readonly stubTypes: Config['stubTypes'];
   /** Requests that bots sent to the replica since the last call, token requests aside. */
   sent(): WireEntry[];
   /** Requests that bots sent to the source since the last call. */
@@ -66,6 +68,7 @@ export async function createWorld(options: InstallOptions = {}, sandboxOptions: 
     sandbox,
     installed,
     profile: (options.profile as Config['profile'] | undefined) ?? PROFILE,
+    stubTypes: (options.stubs as Config['stubTypes'] | undefined) ?? STUB_TYPES,
     sent: () => wires.replica.splice(0).filter(({ interaction }) => interaction !== 'token'),
     asked: () => wires.source.splice(0).filter(({ caller }) => caller?.startsWith('Bot/')),
     async trail() {
@@ -191,8 +194,12 @@ export async function held(world: World): Promise<string[]> {
   const resources = (
     await Promise.all(REPLICATED_TYPES.map((type) => all<Replicated>(world.sandbox, type, 'replica')))
   ).flat();
+  const stubs = await Promise.all(world.stubTypes.map((type) => all(world.sandbox, type, 'replica')));
   const names = new Map(
-    resources.map((resource) => [`${resource.resourceType}/${resource.id}`, identifierOf(resource)])
+    [...resources, ...stubs.flat()].map((resource) => [
+      `${resource.resourceType}/${resource.id}`,
+      identifierOf(resource),
+    ])
   );
   return resources
     .map((resource) => {
@@ -222,7 +229,7 @@ function identifierOf(resource: Resource): Identifier | undefined {
 
 /** What the replica should hold: the rules over the source, without any of the machinery between them. */
 export async function expected(world: World): Promise<string[]> {
-  const config = { ...(await configOf(world)), profile: world.profile };
+  const config = { ...(await configOf(world)), profile: world.profile, stubTypes: world.stubTypes };
   const controls = await all<Basic>(world.sandbox, 'Basic', 'source');
   const patients = new Map(
     (await all<Patient>(world.sandbox, 'Patient', 'source')).map((patient) => [patient.id, patient])
@@ -260,7 +267,7 @@ export async function expected(world: World): Promise<string[]> {
       );
       // A copy without a link would be a mistake: then it is compared with one under keys that nobody has.
       const { keys } = keyringOf(config, patientId, linkIn(config.systems, own), () => randomBytes(32).toString('hex'));
-      const planned = plan(facts, hint, { config, keys, at, memo: new Map() });
+      const planned = plan(facts, hint, { config, keys, stubs: stubsOf(config), at, memo: new Map() });
       if (planned.action !== 'put') {
         return [];
       }

@@ -1,5 +1,5 @@
 /** The replica: there, willing, and able to do what the bots ask. Pure. */
-import { REPLICATED_TYPES } from '../../../src/config/policy.ts';
+import { REPLICATED_TYPES, STUB_TYPES } from '../../../src/config/policy.ts';
 import type { Facts } from '../facts.ts';
 import { fail, judged, ok, unseen, warn } from '../finding.ts';
 import type { Judgement } from '../finding.ts';
@@ -67,7 +67,8 @@ export function replicaConditional({ replica }: Facts): Judgement {
   if (!resources) {
     return unseen(replica ? 'it tells no capabilities' : NO_SETTINGS);
   }
-  const complaints = REPLICATED_TYPES.flatMap((name) => {
+  const written = [...REPLICATED_TYPES, ...STUB_TYPES];
+  const complaints = written.flatMap((name) => {
     const type = resources.find((row) => row.type === name);
     return [
       ...(type?.conditionalUpdate ? [] : [`${name} has no conditional update`]),
@@ -77,7 +78,7 @@ export function replicaConditional({ replica }: Facts): Judgement {
   return judged(
     complaints,
     fail,
-    `conditional update and delete of ${REPLICATED_TYPES.join(', ')}`,
+    `conditional update and delete of ${written.join(', ')}`,
     'The bots write by token, which takes FHIR R4 conditional update and delete: use a server that has them.'
   );
 }

@@ -30,6 +30,8 @@ import { plan, planParents } from './plan.ts';
 import type { Plan, Rules } from './plan.ts';
 import { holdBack, postpone } from './postpone.io.ts';
 import { rulesOf } from './rules.ts';
+import { stubsOfPlans } from './search.ts';
+import { sealStubs } from './stubs.io.ts';
 import { formerPatients, hasTurned } from './turn.ts';
 
 /** A record that changes faster than it can be copied is left to the sweep. */
@@ -119,7 +121,8 @@ async function copyChange(
         if (along.length > 0) {
           await announce(along.map((one) => begun(doneOf(deps, one))));
         }
-        return along.map(({ sealed }) => sealed);
+        const stubs = await sealStubs(deps, stubsOfPlans([planned, ...along]), rules);
+        return [...stubs, ...along.map(({ sealed }) => sealed)];
       });
       // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.
       done.push(doneOf(deps, planned));

@@ -1,9 +1,9 @@
 /** Plans against what the replica holds → the changes that are left to make. Pure. */
 import { REPLICATED_TYPES } from '../../config/policy.ts';
-import type { Change, Copy } from '../../ports.ts';
+import type { Change, Copy, CopyName } from '../../ports.ts';
 import { doneOf } from './done.ts';
 import type { Done } from './done.ts';
-import type { Plan, Target } from './plan.ts';
+import type { Plan } from './plan.ts';
 
 /** The changes for one record, and what will have been done by them. */
 export interface Step {
@@ -16,7 +16,7 @@ export interface Step {
  *
  * @param hands - Whether there is an eraser.
  * @param plans - One plan per record.
- * @param copies - All copies under the tokens of the plans and of their parents.
+ * @param copies - All copies under the tokens of the plans, of their parents and of their stubs.
  * @returns One step per plan, in the same order.
  */
 export function compare(hands: { readonly eraser: unknown }, plans: readonly Plan[], copies: readonly Copy[]): Step[] {
@@ -35,7 +35,7 @@ export function compare(hands: { readonly eraser: unknown }, plans: readonly Pla
       }
       case 'put': {
         const { sealed } = plan;
-        if (first?.digest === sealed.digest && isLinkedRight(first, plan.parents, byToken)) {
+        if (first?.digest === sealed.digest && isLinkedRight(first, [...plan.parents, ...plan.stubs], byToken)) {
           return extra.length > 0
             ? { done, changes: remove(extra) }
             : { done: { ...done, action: 'unchanged' }, changes: [] };
@@ -56,7 +56,11 @@ export function compare(hands: { readonly eraser: unknown }, plans: readonly Pla
  * The digest speaks of tokens; the server has put its own ids in their place. When a parent was deleted and made again,
  * its children still hold the old id, and only writing them again sets it right.
  */
-function isLinkedRight(copy: Copy, parents: readonly Target[], byToken: ReadonlyMap<string, readonly Copy[]>): boolean {
+function isLinkedRight(
+  copy: Copy,
+  parents: readonly CopyName[],
+  byToken: ReadonlyMap<string, readonly Copy[]>
+): boolean {
   return parents.every(({ token }) => {
     const [parent] = inIdOrder(byToken.get(token) ?? []);
     return parent && copy.references.includes(`${parent.resourceType}/${parent.id}`);

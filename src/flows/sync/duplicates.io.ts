@@ -1,7 +1,6 @@
 /** Several copies under one token: the first in id order stays, whoever looks. */
-import type { Change, Copy, Eraser, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
+import type { Change, Copy, CopyName, Eraser, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
 import { inIdOrder } from './compare.ts';
-import type { Target } from './plan.ts';
 import { searchesOf } from './search.ts';
 
 /** Who can write and remove copies. */
@@ -18,7 +17,7 @@ export interface Hands {
  * @param keep - How many stay under each token.
  * @returns How the replica took it.
  */
-export async function keepFirst(hands: Hands, targets: readonly Target[], keep: 0 | 1): Promise<ReplicaOutcome> {
+export async function keepFirst(hands: Hands, targets: readonly CopyName[], keep: 0 | 1): Promise<ReplicaOutcome> {
   const copies = await hands.replica.find(searchesOf(targets));
   const same = [...Map.groupBy(copies, ({ token }) => token).values()];
   return removeExtra(
@@ -40,7 +39,7 @@ export async function keepFirst(hands: Hands, targets: readonly Target[], keep: 
  */
 export async function removeExtra(
   { replica, eraser }: Hands,
-  targets: readonly Target[],
+  targets: readonly CopyName[],
   extra: readonly Copy[]
 ): Promise<ReplicaOutcome> {
   if (extra.length === 0) {

@@ -23,7 +23,8 @@ import { gather } from './gather.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
 import { recordOrder } from './orders.ts';
 import type { Plan } from './plan.ts';
-import { searchesOf, targetsOf } from './search.ts';
+import { searchesOf, stubsOfPlans, targetsOf } from './search.ts';
+import { keepStubs } from './stubs.io.ts';
 
 /** Records in one page: its token searches and its write fit one request each. */
 export const PAGE_SIZE = 50;
@@ -61,8 +62,8 @@ export async function syncPage(
 
   let facts = await gather(deps, patientId, hints);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
-    const { keyring, plans } = await planAll(deps, facts);
-    const found = await replica.find(searchesOf(targetsOf(plans)));
+    const { keyring, rules, plans } = await planAll(deps, facts);
+    const found = await replica.find(searchesOf([...stubsOfPlans(plans), ...targetsOf(plans)]));
     const copies = options.suspects ? found.map((copy) => distrusted(copy, options.suspects)) : found;
     const steps = compare(deps, plans, copies);
     const hasKept = await keepOriginals(deps, facts, plans);
@@ -72,6 +73,7 @@ export async function syncPage(
       }
     };
     await tell(steps.flatMap((step) => (step.done.action === 'unchanged' ? [] : [begun(step.done)])));
+    await keepStubs(deps, rules, plans, found);
     const written = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
     const replaced = unlessFailed(facts.hints, plans, written);
     const done = [...written, ...(await removeFormer(deps, keyring.former, replaced, tell))];

@@ -1,13 +1,13 @@
 /** Facts → what has to be done about one record. Pure: no effects, no clock, no chance. */
 import type { Resource } from '@medplum/fhirtypes';
 import { keepsOriginal, NARROW, patientIdOf } from '../../config/policy.ts';
-import type { ReplicatedType } from '../../config/policy.ts';
+import type { ReplicatedType, StubType } from '../../config/policy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
 import type { Decision } from '../../rules/consent/decision.ts';
 import { mayReplicate } from '../../rules/consent/gate.ts';
 import { deidentify } from '../../rules/deid/deidentify.ts';
-import type { DeidReason } from '../../rules/deid/deidentify.ts';
+import type { DeidReason, StubName, Stubs } from '../../rules/deid/deidentify.ts';
 import type { PatientKeys } from '../../rules/deid/keys.ts';
 import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
@@ -16,6 +16,7 @@ import type { Facts, Hint } from './facts.ts';
 export interface Rules {
   readonly config: Config;
   readonly keys: PatientKeys;
+  readonly stubs?: Stubs | undefined;
   /** The instant of the decision. */
   readonly at: string;
   /** Which records were found to have a copy, by `Type/id`: children of one Encounter ask the same question again and again. */
@@ -31,6 +32,15 @@ export type Reason =
   | 'other-patient'
   | `consent-${string}`
   | DeidReason;
+
+/** A stub that a copy refers to. */
+export interface StubTarget {
+  /** `Type/id` in the source. */
+  readonly reference: string;
+  readonly resourceType: StubType;
+  readonly token: string;
+  readonly tokenSystem: string;
+}
 
 /** The record that a plan is about, under its pseudonym. */
 export interface Target {
@@ -49,6 +59,8 @@ export type Plan =
       readonly decision: Decision;
       /** The records that the copy refers to, Patient first. */
       readonly parents: readonly Target[];
+      /** The stubs that it refers to. */
+      readonly stubs: readonly StubTarget[];
       /** Whether the original is kept, encrypted, beside the copy. */
       readonly keepsOriginal?: boolean;
     }
@@ -109,11 +121,23 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
     at: rules.at,
     patient: facts.patient,
     replicated: new Set(parents.map(({ reference }) => `${reference}`)),
+    stubs: rules.stubs,
     hasOriginal,
   });
-  return result.ok
-    ? { action: 'put', target, sealed: result.sealed, decision, parents, keepsOriginal: hasOriginal }
-    : { action: 'quarantine', target, reason: result.reason };
+  if (!result.ok) {
+    return { action: 'quarantine', target, reason: result.reason };
+  }
+  const stubs = result.stubs.map((name) => stubTargetOf(name, rules));
+  return { action: 'put', target, sealed: result.sealed, decision, parents, stubs, keepsOriginal: hasOriginal };
+}
+
+function stubTargetOf({ type, id }: StubName, { stubs, config }: Rules): StubTarget {
+  return {
+    reference: `${type}/${id}`,
+    resourceType: type as StubType,
+    token: stubs?.keys.token(type, id) ?? '',
+    tokenSystem: config.systems.resourceToken,
+  };
 }
 
 /**

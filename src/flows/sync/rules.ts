@@ -1,6 +1,7 @@
 /** What plans of one patient are made by, besides facts. */
 import type { PatientKeys } from '../../rules/deid/keys.ts';
 import type { Deps } from '../deps.ts';
+import { stubsOf } from '../keyring.ts';
 import type { Rules } from './plan.ts';
 
 /**
@@ -9,5 +10,5 @@ import type { Rules } from './plan.ts';
  * @returns Rules as of now, for one round of plans.
  */
 export function rulesOf({ config, clock }: Deps, keys: PatientKeys): Rules {
-  return { config, keys, at: new Date(clock.now()).toISOString(), memo: new Map() };
+  return { config, keys, stubs: stubsOf(config), at: new Date(clock.now()).toISOString(), memo: new Map() };
 }

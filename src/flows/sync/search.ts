@@ -1,5 +1,7 @@
 /** Searches of the replica by token. Pure. */
-import type { Plan, Target } from './plan.ts';
+import { fieldsOf } from '../../config/policy.ts';
+import type { CopyName } from '../../ports.ts';
+import type { Plan, StubTarget, Target } from './plan.ts';
 
 /**
  * The records whose copies matter for a page: its own, and the parents they refer to.
@@ -23,16 +25,41 @@ export function targetsOf(plans: readonly Plan[]): Target[] {
 }
 
 /**
+ * @param plans - Plans.
+ * @returns The stubs that their copies refer to, each once.
+ */
+export function stubsOfPlans(plans: readonly Plan[]): StubTarget[] {
+  const stubs = plans.flatMap((planned) => (planned.action === 'put' ? planned.stubs : []));
+  return [...new Map(stubs.map((stub) => [stub.token, stub])).values()];
+}
+
+/**
  * One search per type for all tokens.
  *
  * @param targets - Records, at most a page of each type.
  * @returns FHIR-relative URLs.
  */
-export function searchesOf(targets: readonly Target[]): string[] {
+export function searchesOf(targets: readonly CopyName[]): string[] {
   return [...Map.groupBy(targets, ({ resourceType }) => resourceType)].map(([type, some]) => searchOf(type, some));
 }
 
-function searchOf(resourceType: string, targets: readonly Target[]): string {
+/** Ids in one search: what fits into an address. */
+const AT_A_TIME = 100;
+
+/**
+ * @param references - `Type/id` on the replica.
+ * @returns FHIR-relative URLs that find the copies.
+ */
+export function idSearches(references: readonly string[]): string[] {
+  return [...Map.groupBy(references, (one) => one.split('/')[0] ?? '')].flatMap(([type, some]) =>
+    Array.from({ length: Math.ceil(some.length / AT_A_TIME) }, (_, at) => {
+      const ids = some.slice(at * AT_A_TIME, (at + 1) * AT_A_TIME).map((one) => one.slice(type.length + 1));
+      return `${type}?_id=${ids.join(',')}&_fields=identifier,meta&_count=${AT_A_TIME}`;
+    })
+  );
+}
+
+function searchOf(resourceType: string, targets: readonly CopyName[]): string {
   const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
-  return `${resourceType}?identifier=${tokens}&_fields=identifier,meta,subject,patient,encounter&_count=1000`;
+  return `${resourceType}?identifier=${tokens}&_fields=${fieldsOf(resourceType)}&_count=1000`;
 }

@@ -9,7 +9,7 @@ import { masked } from './codings.ts';
 import type { DateRule } from './dates.ts';
 import type { PatientKeys } from './keys.ts';
 import { completeObservation } from './observation.ts';
-import type { DeidContext, Pass } from './pass.ts';
+import type { DeidContext, Pass, StubName } from './pass.ts';
 import { completePatient } from './patient.ts';
 import { payloadPointer } from './payload.ts';
 import { policyVersion } from './policy-version.ts';
@@ -19,14 +19,14 @@ import { patientReference } from './references.ts';
 import type { Target } from './references.ts';
 import { residue } from './residue.ts';
 import type { PatientFacts } from './sweep.ts';
-import { factsOf } from './sweep.ts';
+import { factsOf, factsOfStub } from './sweep.ts';
 import { placeOf } from './place.ts';
 import { tablesWithout } from './tables.ts';
 import type { Tables } from './tables.ts';
 import type { Draft, Fields } from './walk.ts';
 import { walkResource } from './walk.ts';
 
-export type { DeidContext, Profile } from './pass.ts';
+export type { DeidContext, Profile, StubName, Stubs } from './pass.ts';
 export type { DeidReason } from './reasons.ts';
 
 /** The stubs, and whether they can have several addresses. */
@@ -34,7 +34,13 @@ const PLACES: Readonly<Record<string, boolean>> = { Practitioner: true, Organiza
 
 /** A sealed copy, or why there is none. */
 export type Deidentified<R extends Resource = Resource> =
-  { readonly ok: true; readonly sealed: Sealed<R> } | { readonly ok: false; readonly reason: DeidReason };
+  | {
+      readonly ok: true;
+      readonly sealed: Sealed<R>;
+      /** What the copy refers to that is of no patient. */
+      readonly stubs: readonly StubName[];
+    }
+  | { readonly ok: false; readonly reason: DeidReason };
 
 /**
  * De-identifies one resource. Pure: equal arguments give an equal copy.
@@ -55,18 +61,44 @@ export function deidentify<R extends Resource>(resource: R, context: DeidContext
  */
 export function deidentifier(context: DeidContext): <R extends Resource>(resource: R) => Deidentified<R> {
   let facts: PatientFacts | undefined;
-  const transform = transformer(context);
+  const stubs = new Map<string, StubName>();
+  const transform = transformer(context, stubs);
   return <R extends Resource>(resource: R): Deidentified<R> => {
+    stubs.clear();
     const draft = transform(resource);
     if (typeof draft === 'string') return { ok: false, reason: draft };
     const { keys, systems, profile, at, patient } = context;
     facts ??= factsUnder(keys, patient);
     // A Patient may be a later version of the context's: its own new name counts.
     const own = resource.resourceType === 'Patient' ? factsOf(resource) : facts;
-    const hit = residue(draft, { keys, systems, profile, at, facts: own, source: resource });
+    const hasStubs = context.stubs !== undefined;
+    const hit = residue(draft, { keys, systems, profile, at, facts: own, source: resource, hasStubs });
     if (hit) return { ok: false, reason: hit };
-    return { ok: true, sealed: label<R>(draft, context) };
+    return { ok: true, sealed: label<R>(draft, context), stubs: [...stubs.values()] };
   };
+}
+
+/** It is of no patient. */
+const NOBODY: Patient = { resourceType: 'Patient', id: 'nobody' };
+
+/**
+ * De-identifies a practitioner, an organization or a place. What must not be found in the stub are its own names, identifiers, addresses
+ * and contacts.
+ *
+ * @param resource - The source resource.
+ * @param context - What copies of records are made with, and the project's keys.
+ * @returns The sealed stub, or a reason that names no value.
+ */
+export function deidentifyStub<R extends Resource>(
+  resource: R,
+  context: Omit<DeidContext, 'patient' | 'replicated'>
+): Deidentified<R> {
+  const whole: DeidContext = { ...context, patient: NOBODY, replicated: new Set() };
+  const draft = transform(resource, whole);
+  if (typeof draft === 'string') return { ok: false, reason: draft };
+  const { keys, systems, profile, at } = context;
+  const hit = residue(draft, { keys, systems, profile, at, facts: factsOfStub(resource), source: resource });
+  return hit ? { ok: false, reason: hit } : { ok: true, sealed: label<R>(draft, whole), stubs: [] };
 }
 
 /**
@@ -117,14 +149,18 @@ export function transform(resource: Resource, context: DeidContext): Draft | Dei
  * The transform for many resources of one patient.
  *
  * @param context - The patient, the keys and what else is known.
+ * @param stubs - Is told what the copy refers to that is of no patient.
  * @returns `transform` for this context.
  */
-export function transformer(context: DeidContext): (resource: Resource) => Draft | DeidReason {
-  const tables = tablesWithout(context.narrow);
+export function transformer(
+  context: DeidContext,
+  stubs = new Map<string, StubName>()
+): (resource: Resource) => Draft | DeidReason {
+  const tables = tablesWithout(context.narrow, context.stubs !== undefined);
   const dates = dateRule(context);
   const self = { path: `Patient/${String(context.patient.id)}`, reference: patientReference(context) };
   const targets = new Map<string, Target>();
-  return (resource) => transformOne(resource, { context, dates, self, targets, refused: undefined }, tables);
+  return (resource) => transformOne(resource, { context, dates, self, targets, stubs, refused: undefined }, tables);
 }
 
 /**
@@ -156,7 +192,7 @@ function transformOne(resource: Resource, pass: Pass, tables: Tables): Draft | D
   if (pass.refused) return pass.refused;
   if (table.subject !== undefined && draft[table.subject] === undefined) return 'no-subject';
   if (!isWhole) return 'required-element';
-  if (Object.hasOwn(PLACES, resourceType)) putState(draft, source);
+  if (Object.hasOwn(PLACES, resourceType)) putState(draft, source, context);
   if (resourceType === 'Patient') completePatient(draft, resource as Patient, context);
   if (resourceType === 'Observation') completeObservation(draft, source);
   if (draft['orderDetail'] !== undefined) draft['code'] ??= masked(); // prr-1
@@ -165,7 +201,8 @@ function transformOne(resource: Resource, pass: Pass, tables: Tables): Draft | D
 }
 
 /** Of a person or place that is not the patient, the state is known and no more. */
-function putState(draft: Draft, source: Fields): void {
+function putState(draft: Draft, source: Fields, { narrow }: DeidContext): void {
+  if (narrow?.includes(`${String(draft['resourceType'])}.address`)) return;
   const state = placeOf(source['address'])?.state;
   if (state !== undefined) draft['address'] = PLACES[String(draft['resourceType'])] ? [{ state }] : { state };
 }

@@ -42,6 +42,9 @@ export const NO_REFERENCE_TO: readonly string[] = [
   'RelatedPerson',
 ];
 
+/** Of these there can be stubs: what kind of person, organization or place it is, and in which state. */
+export const STUBS: readonly string[] = ['Practitioner', 'Organization', 'Location'];
+
 /** Backbone elements that mean nothing unless at least one of these survives (constraints of R4, such as obs-3). */
 export const NEEDS_ONE_OF: Readonly<Record<string, readonly string[]>> = {
   'Observation.referenceRange': ['low', 'high'],
@@ -553,7 +556,7 @@ export const KEEP_LISTS: Readonly<Record<string, KeepList>> = {
     relevantHistory: 'drop',
   },
 
-  // Stubs: what kind of person, organisation or place it is, and in which state. Under the keys of one patient, like all else.
+  // Stubs: what kind of person, organisation or place it is, and in which state. Under a key of the project, since they are of no patient.
   Practitioner: {
     identifier: 'derive',
     active: 'keep',

@@ -30,6 +30,7 @@ export interface PatientKeys {
 }
 
 const SALT = 'medplum-consent-sync/deid';
+const STUB_SALT = 'medplum-consent-sync/stub';
 const CROSSWALK_SALT = 'medplum-consent-sync/crosswalk';
 
 const DAY_MS = 86_400_000;
@@ -67,6 +68,17 @@ export function patientKeys(key: ProjectKey, patientId: string): PatientKeys {
  */
 export function crosswalkKeys(secret: string, patientId: string): PatientKeys {
   return keysFrom(CROSSWALK_SALT, { version: 0, secret }, patientId);
+}
+
+/**
+ * The keys of the project's stubs: of practitioners, organizations and places, which are nobody's record. Independent of every patient's.
+ *
+ * @param key - The project's key.
+ * @returns The keys; shift and patient's token mean nothing in them.
+ * @throws RangeError - With the constant message `deid key refused: <problem>` when the secret will not do.
+ */
+export function stubKeys(key: ProjectKey): PatientKeys {
+  return keysFrom(STUB_SALT, key, '');
 }
 
 function keysFrom(salt: string, key: ProjectKey, patientId: string): PatientKeys {

@@ -24,6 +24,7 @@ export const KINDS = {
   M: 'timing',
   R: 'reference',
   S: 'subject',
+  K: 'stub',
   x: 'mask',
 } as const;
 

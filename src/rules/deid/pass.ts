@@ -12,6 +12,20 @@ import type { Target } from './references.ts';
  */
 export type Profile = 'pseudonymised' | 'safe-harbor';
 
+/** A record of the source that has a stub. */
+export interface StubName {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** References to practitioners, organizations and places, where they are kept. */
+export interface Stubs {
+  /** The types that have stubs. */
+  readonly types: ReadonlySet<string>;
+  /** The project's, not a patient's: all copies refer to the same stub. */
+  readonly keys: PatientKeys;
+}
+
 /** Everything that is the same for all data of one patient. */
 export interface DeidContext {
   readonly keys: PatientKeys;
@@ -25,6 +39,8 @@ export interface DeidContext {
   readonly patient: Patient;
   /** Source references (`Patient/…`, `Encounter/…`) of the same patient whose copies exist or go along. */
   readonly replicated: ReadonlySet<string>;
+  /** Where copies refer to stubs. */
+  readonly stubs?: Stubs | undefined;
   /** Whether the copy says that its original is kept encrypted (`payload.ts`). */
   readonly hasOriginal?: boolean;
 }
@@ -37,5 +53,7 @@ export interface Pass {
   readonly self: { readonly path: string; readonly reference: () => Reference<Patient> };
   /** References of the source that were read before: those to Encounters come again and again. */
   readonly targets: Map<string, Target>;
+  /** By token, those that the copy refers to. */
+  readonly stubs: Map<string, StubName>;
   refused: DeidReason | undefined;
 }

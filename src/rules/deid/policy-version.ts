@@ -1,8 +1,10 @@
 /** The name of the policy under which a copy was made; it opens every digest. */
-import type { DeidContext } from './pass.ts';
-import { TABLES_HASH } from './tables.generated.ts';
+import type { DeidContext, Stubs } from './pass.ts';
+import { STUB_TABLES, TABLES_HASH } from './tables.generated.ts';
 
-export type Policy = Pick<DeidContext, 'profile' | 'narrow'>;
+export type Policy = Pick<DeidContext, 'profile' | 'narrow'> & {
+  readonly stubs?: Pick<Stubs, 'types'> | undefined;
+};
 
 /**
  * Raised by hand when code changes what leaves without changing a table; the golden files then change as well. A change of the name
@@ -11,18 +13,20 @@ export type Policy = Pick<DeidContext, 'profile' | 'narrow'>;
 const REVISION = 1;
 
 /**
- * The policy's name: revision, profile, tables, and what it was narrowed by.
+ * The policy's name: revision, profile, tables, what it was narrowed by, and which references stay.
  *
- * @param policy - The named profile and its narrowing.
+ * @param policy - The named profile, its narrowing, and its stubs.
  * @returns For example `p1p6d270523`, or `p1p6d270523n1f0c83ab` when it is narrowed.
  */
-export function policyVersion({ profile, narrow = [] }: Policy): string {
-  return `p${String(REVISION)}${profile.charAt(0)}${TABLES_HASH}${narrow.length > 0 ? `n${hashOf(narrow)}` : ''}`;
+export function policyVersion({ profile, narrow = [], stubs }: Policy): string {
+  const left = narrow.length > 0 ? `n${hashOf(narrow)}` : '';
+  const kept = stubs ? `s${hashOf([...stubs.types, JSON.stringify(STUB_TABLES)])}` : '';
+  return `p${String(REVISION)}${profile.charAt(0)}${TABLES_HASH}${left}${kept}`;
 }
 
 /** FNV-1a, 32 bits: no secret and no adversary, a name that differs when the list does. */
-function hashOf(narrow: readonly string[]): string {
+function hashOf(list: readonly string[]): string {
   let hash = 0x811c9dc5;
-  for (const char of [...narrow].sort().join(' ')) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+  for (const char of [...list].sort().join(' ')) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, '0');
 }

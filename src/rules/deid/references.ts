@@ -63,6 +63,25 @@ function targetOf(named: Named | undefined, { systems, keys, replicated }: DeidC
 }
 
 /**
+ * A reference to a practitioner, an organization or a place, as one to its stub. All copies refer to the same one, under a key of the project:
+ * it is of no patient.
+ *
+ * @param value - A Reference of the source.
+ * @param allowed - The types that the position may name.
+ * @param pass - The run; is told of the stub.
+ * @returns A conditional reference; undefined when the reference is dropped, as it is where the type has no stubs.
+ */
+export function stubReference(value: unknown, allowed: ReadonlySet<string>, pass: Pass): Reference | undefined {
+  const { stubs, systems } = pass.context;
+  const text = typeof value === 'object' && value !== null ? (value as Fields)['reference'] : undefined;
+  const named = typeof text === 'string' && text.length <= MAX_LENGTH ? idOfPath(text) : undefined;
+  if (!stubs || !named || !allowed.has(named.type) || !stubs.types.has(named.type)) return undefined;
+  const token = stubs.keys.token(named.type, named.id);
+  pass.stubs.set(token, named);
+  return { reference: `${named.type}?identifier=${systems.resourceToken}|${token}` };
+}
+
+/**
  * The reference to the patient: conditional when the patient's copy exists or goes along, else logical.
  *
  * @param context - The patient and the keys.

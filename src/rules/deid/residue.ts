@@ -18,9 +18,9 @@ const MAX_DEPTH = 12;
  * @returns What was found, or undefined when the resource may be sealed.
  */
 export function residue(output: Fields, evidence: Evidence): Hit | undefined {
-  const { keys, systems, profile, at, source, facts } = evidence;
+  const { keys, systems, profile, at, source, facts, hasStubs = false } = evidence;
   const isPatient = output['resourceType'] === 'Patient';
-  return checkObject(output, { keys, systems, profile, at, source, facts, isPatient, path: [] }, 0);
+  return checkObject(output, { keys, systems, profile, at, source, facts, hasStubs, isPatient, path: [] }, 0);
 }
 
 function checkObject(object: Fields, scope: Scope, depth: number): Hit | undefined {
@@ -45,7 +45,7 @@ function isPair(object: Fields): boolean {
 function checkMembers(object: Fields, scope: Scope, depth: number): Hit | undefined {
   for (const name of Object.keys(object)) {
     const value = object[name];
-    const check = checkNamed(name);
+    const check = checkNamed(name, value, scope);
     const found = check ? check(value, object, scope, depth) : 'look-inside';
     const hit = found === 'look-inside' ? checkValue(name, value, object, scope, depth) : found;
     if (hit) return hit;

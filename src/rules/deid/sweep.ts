@@ -1,5 +1,5 @@
 /** The patient's own names, identifiers, addresses and contacts, as a thing to search for. Part of the residue check; knows no table. */
-import type { Patient } from '@medplum/fhirtypes';
+import type { Patient, Resource } from '@medplum/fhirtypes';
 import { isVocabulary } from './residue/vocabulary.ts';
 
 /** What must not be found. Made once per patient. */
@@ -68,6 +68,20 @@ export function factsOf(patient: Patient): PatientFacts {
     references: new Set(),
   };
 }
+
+/**
+ * The same of a practitioner, an organization or a place. What it is leaves, so the words for that are not looked for.
+ *
+ * @param stub - The source resource.
+ * @returns The facts.
+ */
+export function factsOfStub(stub: Resource): PatientFacts {
+  const { physicalType: _kind, mode: _mode, operationalStatus: _bed, ...own } = stub as unknown as Fields;
+  const known = JSON.stringify(own, (name, value: unknown) => (name === 'purpose' ? undefined : value));
+  return factsOf(JSON.parse(known) as Patient);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Whether a string of the output gives the patient away. Words are compared whole, so that `Ng` is not found in `ng/mL`; what stands in

@@ -1,7 +1,7 @@
 /** The compiled policy as the walker uses it. */
 import { KINDS, TYPE_OF } from './kinds.ts';
 import type { Kind } from './kinds.ts';
-import { LISTS, TABLES } from './tables.generated.ts';
+import { LISTS, STUB_TABLES, TABLES } from './tables.generated.ts';
 import { transformOf } from './walk.ts';
 import type { Transform } from './walk.ts';
 
@@ -41,39 +41,47 @@ const ROW = /([A-Za-z]+)(\^?)([*!]*):((?:[A-Za-z]\d*)+)(?:\[([\w|]+)\])?|[()]/g;
 const LIST = LISTS.split(';');
 
 /** The whole policy. */
-export const TABLE_OF: Tables = compile([]);
+export const TABLE_OF: Tables = compile([], false);
 
 const narrowed = new WeakMap<readonly string[], Tables>();
+const withStubs = new WeakMap<readonly string[], Tables>();
+const WHOLE: readonly string[] = [];
 
 /**
- * The tables without some elements.
+ * The tables without some elements, and with references to stubs or without.
  *
  * @param narrow - `Type.path` of elements that are not to leave; the same list object gives the same tables.
- * @returns The tables; nothing can be added to them.
+ * @param hasStubs - Whether positions that name a practitioner, an organization or a place may refer to a stub.
+ * @returns The tables; nothing else can be added to them.
  */
-export function tablesWithout(narrow: readonly string[] | undefined): Tables {
-  if (narrow === undefined || narrow.length === 0) return TABLE_OF;
-  const known = narrowed.get(narrow) ?? compile(narrow);
-  narrowed.set(narrow, known);
+export function tablesWithout(narrow: readonly string[] | undefined, hasStubs = false): Tables {
+  if (!hasStubs && (narrow === undefined || narrow.length === 0)) return TABLE_OF;
+  const memo = hasStubs ? withStubs : narrowed;
+  const list = narrow ?? WHOLE;
+  const known = memo.get(list) ?? compile(list, hasStubs);
+  memo.set(list, known);
   return known;
 }
 
 /** A Map, not an object: a type called `constructor` or `__proto__` finds nothing. */
-function compile(narrow: readonly string[]): Tables {
+function compile(narrow: readonly string[], hasStubs: boolean): Tables {
   const parsed = new Map<string, Table>();
   const has = (type: string): boolean => Object.hasOwn(TABLES, type);
   return {
     has,
     get: (type) => {
       let table = parsed.get(type);
-      if (!table && has(type)) parsed.set(type, (table = parse(type, TABLES[type] as string, new Set(narrow))));
+      if (table || !has(type)) return table;
+      const left = new Set(narrow);
+      parsed.set(type, (table = parse(empty(), type, TABLES[type] as string, left)));
+      if (hasStubs) parse(table, type, STUB_TABLES[type] ?? '', left);
       return table;
     },
   };
 }
 
-function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
-  const root = empty();
+/** Adds rows to a table; a node that is there already gets further children. */
+function parse(root: Table, type: string, rows: string, narrow: ReadonlySet<string>): Table {
   const open: { readonly table: Table; readonly path: string }[] = [];
   let at = { table: root, path: type };
   let last = at;
@@ -87,7 +95,7 @@ function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
       for (const [, kind = '', list] of kinds.matchAll(/([A-Za-z])(\d*)/g)) {
         const name = stem + (choice ? (TYPE_OF[kind] ?? '') : '');
         const path = `${at.path}.${name}`;
-        const table = empty();
+        const table = at.table.rules.get(name)?.table ?? empty();
         const allowed = new Set(list ? LIST[Number(list)]?.split('|') : []);
         const rule: Rule = {
           kind: KINDS[kind as keyof typeof KINDS],
@@ -99,10 +107,12 @@ function parse(type: string, rows: string, narrow: ReadonlySet<string>): Table {
         };
         last = { table: rule.table, path };
         if (needs !== undefined) rule.table.needs = needs.split('|');
-        if (narrow.has(path)) continue;
+        const known = at.table.rules.get(name);
+        if (narrow.has(path) || (known && rule.kind !== 'stub')) continue;
+        if (rule.kind === 'stub' && at.table.needs) at.table.needs = [...at.table.needs, name];
         at.table.rules.set(name, rule);
         if (rule.kind === 'subject') root.subject = name;
-        if (flags.includes('!')) require(at.table, rule.choice, name);
+        if (flags.includes('!') && !known) require(at.table, rule.choice, name);
       }
     }
   }

@@ -5,7 +5,7 @@ import { shiftDate, shiftPeriod } from './dates.ts';
 import type { DateKind } from './dates.ts';
 import type { Pass } from './pass.ts';
 import { publicNumber, publicQuantity, publicRange, publicRatio, publicSampling } from './quantities.ts';
-import { clinicalReference, subjectOf } from './references.ts';
+import { clinicalReference, stubReference, subjectOf } from './references.ts';
 import type { Kind } from './kinds.ts';
 import type { Rule, Table } from './tables.ts';
 import { publicTiming } from './timing.ts';
@@ -65,7 +65,7 @@ function isAllMasked(draft: Draft, { rules }: Table): boolean {
 }
 
 /** Kinds whose absence is said by an element with nothing but the mark. */
-const MASKABLE: ReadonlySet<Kind> = new Set(['coding', 'concept', 'mask', 'period', 'quantity', 'reference']);
+const MASKABLE: ReadonlySet<Kind> = new Set(['coding', 'concept', 'mask', 'period', 'quantity', 'reference', 'stub']);
 
 /** Of a choice, the member that can be marked. */
 function maskOne(draft: Draft, names: readonly string[], { rules }: Table): boolean {
@@ -192,6 +192,8 @@ export function transformOf(kind: Kind, allowed: ReadonlySet<string>, table: Tab
       return timing;
     case 'reference':
       return (value, pass) => clinicalReference(value, allowed, pass);
+    case 'stub':
+      return (value, pass) => stubReference(value, allowed, pass);
     case 'subject':
       return subject;
   }

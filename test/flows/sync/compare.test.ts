@@ -23,6 +23,7 @@ const put = (
   sealed: seal({ resourceType: 'Observation', status: 'final', code: {} }, { token, tokenSystem: 'urn:t', digest }),
   decision,
   parents,
+  stubs: [],
 });
 const withdraw = (token: string): Plan => ({ action: 'withdraw', target: target(token), reason: 'deleted' });
 const copy = (id: string, token: string, digest: string | undefined, ...references: string[]): Copy => ({

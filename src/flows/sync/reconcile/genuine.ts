@@ -3,6 +3,7 @@ import { NARROW } from '../../../config/policy.ts';
 import type { Config } from '../../../config/load.ts';
 import type { Systems } from '../../../fhir/systems.ts';
 import type { Copy, Inspected } from '../../../ports.ts';
+import { stubsOf } from '../../keyring.ts';
 import { contentDigest } from '../../../rules/deid/deidentify.ts';
 import type { PatientKeys } from '../../../rules/deid/keys.ts';
 
@@ -28,10 +29,11 @@ export function isGenuine(
   { content, digest }: Inspected,
   names: Names,
   keys: PatientKeys,
-  { systems, profile }: Pick<Config, 'systems' | 'profile'>
+  config: Pick<Config, 'systems' | 'profile' | 'stubTypes' | 'key'>
 ): boolean {
+  const { systems, profile } = config;
   const plain = withTokens(content, names, systems) as Readonly<Record<string, unknown>>;
-  return contentDigest(plain, keys, { profile, narrow: NARROW }) === digest;
+  return contentDigest(plain, keys, { profile, narrow: NARROW, stubs: stubsOf(config) }) === digest;
 }
 
 /** A server that resolves a reference also writes the target's name beside it; ours have none. */

@@ -1,5 +1,5 @@
 /** Copies on the replica that belong to no patient of the source. Looked for only when the replica counts more than there should be. */
-import { recordsSearch, REPLICATED_TYPES } from '../../../config/policy.ts';
+import { fieldsOf, recordsSearch, REPLICATED_TYPES } from '../../../config/policy.ts';
 import type { ReplicatedType } from '../../../config/policy.ts';
 import { Fault } from '../../../observability/fault.ts';
 import type { Copy } from '../../../ports.ts';
@@ -44,8 +44,7 @@ export async function countOf({ replica, config }: Deps, type: ReplicatedType): 
  * @throws Fault when either server cannot be reached, or `deadline`.
  */
 export async function removeOrphans(deps: Deps, type: ReplicatedType, teller: OrphanTeller): Promise<void> {
-  let url: string | undefined =
-    `${type}?_sort=_lastUpdated&_count=1000&_fields=identifier,meta,subject,patient,encounter`;
+  let url: string | undefined = `${type}?_sort=_lastUpdated&_count=1000&_fields=${fieldsOf(type)}`;
   while (url) {
     if (deps.clock.now() >= deps.deadlineAt) {
       throw new Fault('deadline');

@@ -1,6 +1,6 @@
 /** Records and copies of many patients, of one type: one search on each side for as many patients as fill a page. */
 import type { Bundle } from '@medplum/fhirtypes';
-import { patientSearch, recordsSearch } from '../../../config/policy.ts';
+import { fieldsOf, patientSearch, recordsSearch } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
 import { Fault } from '../../../observability/fault.ts';
 import type { Copy, Inspected, SourceFhir } from '../../../ports.ts';
@@ -146,7 +146,5 @@ async function copiesOf(
   }
   // Sorted, so that pages follow each other by cursor (`platform.md` §5.5).
   const search = `${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000`;
-  return isDeep
-    ? replica.inspect([search])
-    : replica.find([`${search}&_fields=identifier,meta,subject,patient,encounter`]);
+  return isDeep ? replica.inspect([search]) : replica.find([`${search}&_fields=${fieldsOf(type)}`]);
 }

@@ -16,6 +16,7 @@ import { factsOf, peopleOf } from './people.io.ts';
 import type { Person } from './people.io.ts';
 import type { Work, WorkList } from './repair.io.ts';
 import { slicesOf } from './slices.io.ts';
+import { idSearches } from '../search.ts';
 
 /** Where a walk tells what it sees. */
 export interface Teller {
@@ -39,6 +40,8 @@ interface Page {
   readonly people: ReadonlyMap<string, Person>;
   /** Copies of Patients and Encounters, which others refer to. */
   readonly parents: Copy[];
+  /** Stubs that copies refer to, by `Type/id` on the replica; undefined for what is not there. */
+  readonly stubs: Map<string, Copy | undefined>;
   readonly list: WorkList;
 }
 
@@ -64,19 +67,19 @@ export async function walkPage(
   const list: WorkList = new Map();
   const parents = everybody.flatMap(({ copies }) => copies);
   const people = new Map(everybody.map((person) => [person.patientId, person]));
-  const page: Page = { deps, scope, teller, people, parents, list };
+  const page: Page = { deps, scope, teller, people, parents, stubs: new Map(), list };
   const isDeep = scope.isDeep && scope.types.includes('Patient') && parents.length > 0;
   const copies = isDeep
     ? await deps.replica.inspect([`Patient?_id=${parents.map(({ id }) => id).join(',')}&_count=1000`])
     : parents;
-  judge(page, 'Patient', patients, copies);
+  await judge(page, 'Patient', patients, copies);
   for (const { patientId } of scope.isFill ? [] : everybody.filter(({ isToBeRekeyed }) => isToBeRekeyed)) {
     workOf(list, patientId).needsAll = true;
   }
   for (const type of neededBy(scope)) {
     try {
       for await (const slice of slicesOf(deps, type, everybody, { ...scope, rates })) {
-        judge(page, type, slice.records, slice.copies);
+        await judge(page, type, slice.records, slice.copies);
         if (lengthOf(list) >= LONG) {
           await teller.flush(list);
         }
@@ -106,16 +109,17 @@ function lengthOf(list: WorkList): number {
   return length;
 }
 
-function judge(
+async function judge(
   page: Page,
   type: ReplicatedType,
   records: readonly Replicated[],
   copies: readonly (Copy | Inspected)[]
-): void {
+): Promise<void> {
   const { deps, scope, teller, list } = page;
-  const parents = type === 'Patient' ? [] : page.parents;
+  const stubs = await stubsOfCopies(page, copies);
+  const parents = [...(type === 'Patient' ? [] : page.parents), ...stubs];
   const planned = records.flatMap((record) => planOf(page, record) ?? []);
-  const suspects = suspectsAmong(page, copies);
+  const suspects = suspectsAmong(page, copies, stubs);
   const { differences, strays } = differencesOf(planned, { copies, parents, suspects }, scope, deps.clock.now());
   if (type === 'Encounter') {
     page.parents.push(
@@ -147,6 +151,26 @@ function judge(
   }
 }
 
+/** Each is asked for once. */
+async function stubsOfCopies({ deps, stubs }: Page, copies: readonly Copy[]): Promise<Copy[]> {
+  if (deps.config.stubTypes.length === 0) {
+    return [];
+  }
+  const named = new Set(
+    copies.flatMap(({ references }) =>
+      references.filter((one) => deps.config.stubTypes.some((type) => one.startsWith(`${type}/`)))
+    )
+  );
+  const unknown = [...named].filter((one) => !stubs.has(one));
+  unknown.forEach((one) => stubs.set(one, undefined));
+  if (unknown.length > 0) {
+    (await deps.replica.find(idSearches(unknown))).forEach((copy) =>
+      stubs.set(`${copy.resourceType}/${copy.id}`, copy)
+    );
+  }
+  return [...named].flatMap((one) => stubs.get(one) ?? []);
+}
+
 function planOf({ deps, people }: Page, record: Replicated): Planned | undefined {
   const { patientId = '', hint } = hintOf(record);
   const person = people.get(patientId);
@@ -169,11 +193,15 @@ function workOf(list: WorkList, patientId: string): Work {
   return work;
 }
 
-function suspectsAmong({ deps, scope, people, parents }: Page, copies: readonly (Copy | Inspected)[]): Set<string> {
+function suspectsAmong(
+  { deps, scope, people, parents }: Page,
+  copies: readonly (Copy | Inspected)[],
+  stubs: readonly Copy[]
+): Set<string> {
   if (!scope.isDeep) {
     return new Set();
   }
-  const names = namesOf(parents);
+  const names = namesOf([...parents, ...stubs]);
   const owners = new Map([...people.values()].flatMap((one) => one.copies.map((copy) => [copy.id, one.keys])));
   const suspects = copies.filter((copy) => {
     const patient =

@@ -1,7 +1,7 @@
 /** Elements that a copy never has, and those that may hold one thing only. */
 import { checkIdentifier, isPointer } from './identity.ts';
 import { checkPlace, isMaskedName, isYear } from './person.ts';
-import type { Check, Fields, Hit } from './scope.ts';
+import type { Check, Fields, Hit, Scope } from './scope.ts';
 
 /** Elements that hold names, places, contacts or text in every FHIR type; none is in a copy. */
 const FORBIDDEN =
@@ -16,6 +16,13 @@ const PARTIES: Readonly<Record<string, string>> = {
 };
 
 const MASK_URL = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+
+/** Elements that name whoever did or wrote it, or where: in a copy, they hold references to stubs or nothing. */
+const HOLDERS: ReadonlySet<string> = new Set(
+  'generalPractitioner|managingOrganization|performer|individual|serviceProvider|recorder|asserter|requester|custodian|authenticator|location|author|onBehalfOf|actor'.split(
+    '|'
+  )
+);
 
 const refuse: Check = () => 'residue-element';
 
@@ -45,11 +52,14 @@ const LAST_OF_STRING = 'g'.charCodeAt(0);
  * The check of an element that is known by its name, wherever it stands.
  *
  * @param name - The name of an element of the output.
+ * @param value - Its value.
+ * @param scope - Whether there are stubs.
  * @returns The check, or undefined when its value says what it is. Whatever is called `…String` is text.
  */
-export function checkNamed(name: string): Check | undefined {
+export function checkNamed(name: string, value: unknown, { hasStubs }: Pick<Scope, 'hasStubs'>): Check | undefined {
   const isText = name.charCodeAt(name.length - 1) === LAST_OF_STRING && name.endsWith('String');
-  return isText ? refuse : CHECKS.get(name);
+  if (isText) return refuse;
+  return hasStubs && HOLDERS.has(name) && isReferring(value) ? undefined : CHECKS.get(name);
 }
 
 /** Who or what it is, further in: the mark `masked` and nothing else. */
@@ -61,6 +71,12 @@ function partyOf(members: readonly string[]): Check {
       value.every((each) => Object.keys(Object(each) as Fields).every((name) => members.includes(name)));
     return isKnown ? 'look-inside' : 'residue-element';
   };
+}
+
+/** References and nothing beside them; what they name is checked further in. */
+function isReferring(value: unknown): boolean {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list.every((each) => Object.keys(Object(each) as Fields).join() === 'reference');
 }
 
 function refuseUnless(isAllowed: boolean): Hit | undefined {

@@ -5,20 +5,22 @@ import type { Fields, Hit, Scope } from './scope.ts';
 /** A type in two or three letters, and 32 consonants. */
 const TOKEN = /^[a-z]{2,3}_[bcdfghjkmpqrtvwx]{32}$/;
 
+const STUBS: Readonly<Record<string, string>> = { prc: 'Practitioner', org: 'Organization', loc: 'Location' };
+
 /**
- * A conditional reference, to the patient or to an encounter.
+ * A conditional reference: to the patient, to an encounter, or to a stub.
  *
  * @param text - The value of `reference`.
  * @param scope - The systems; remembers what was found clean, since the encounters of a patient come again and again.
  * @returns What was found.
  */
-export function checkReference(text: string, { systems, facts }: Scope): Hit | undefined {
+export function checkReference(text: string, { systems, facts, hasStubs }: Scope): Hit | undefined {
   if (facts.references.has(text)) return undefined;
   const bar = text.indexOf('|');
   const token = text.slice(bar + 1);
   const expected = token.startsWith('pt_')
     ? `Patient?identifier=${systems.patientToken}`
-    : `Encounter?identifier=${systems.resourceToken}`;
+    : `${(hasStubs && STUBS[token.slice(0, 3)]) || 'Encounter'}?identifier=${systems.resourceToken}`;
   if (text.slice(0, bar) !== expected || !TOKEN.test(token)) return 'residue-reference';
   if (sweepToken(token, facts)) return 'residue-sweep';
   facts.references.add(text);

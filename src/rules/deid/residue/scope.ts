@@ -16,6 +16,8 @@ export interface Evidence {
   /** The source resource: the only place that an outgoing date may come from. */
   readonly source: Resource;
   readonly facts: PatientFacts;
+  /** Whether the copy may refer to stubs. */
+  readonly hasStubs?: boolean;
 }
 
 /** The evidence, and where the check stands. */
