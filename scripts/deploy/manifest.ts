@@ -19,6 +19,8 @@ export interface Access {
   readonly interaction: readonly Interaction[];
   /** `{control}` stands for our code system of control resources, `{bot}` for our identifier system of bots, whatever the namespace is. */
   readonly criteria?: string;
+  /** Elements that are not shown, and keep their value on update. */
+  readonly hiddenFields?: readonly string[];
 }
 
 /** What starts a bot; each of one kind. */

@@ -173,17 +173,21 @@ function wantedRole({ role, access }: RoleRow, { bots, operations = [] }: Manife
 }
 
 /** One entry of `AccessPolicy.resource`. */
-export type PolicyEntry = Pick<Access, 'resourceType' | 'interaction' | 'criteria'>;
+export type PolicyEntry = Pick<Access, 'resourceType' | 'interaction' | 'criteria' | 'hiddenFields'>;
 
 /**
  * @param access - A row of the manifest.
  * @param systems - Our systems, which `{control}` and `{bot}` stand for.
  * @returns The entry of the AccessPolicy.
  */
-export function policyEntry({ resourceType, interaction, criteria }: Access, systems: Systems): PolicyEntry {
+export function policyEntry(
+  { resourceType, interaction, criteria, hiddenFields }: Access,
+  systems: Systems
+): PolicyEntry {
   return {
     resourceType,
     interaction,
     ...(criteria && { criteria: criteria.replaceAll('{control}', systems.control).replaceAll('{bot}', systems.bot) }),
+    ...(hiddenFields && { hiddenFields }),
   };
 }

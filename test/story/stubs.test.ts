@@ -132,7 +132,7 @@ test('a change costs four requests when the stub is there, and brings it along w
   });
   await repo.createResource<Observation>(performedBy(patient, encounter, { doctor: other }, 60));
   await world.settle();
-  expect([world.sent().length, world.asked().length]).toEqual([2 + 1, 4]);
+  expect([world.sent().length, world.asked().length]).toEqual([2 + 1, 5]);
   expect(await all(world.sandbox, 'Practitioner', 'replica')).toHaveLength(2);
   expect(await held(world)).toEqual(await expected(world));
 });
