@@ -58,8 +58,8 @@ const LAST_OF_STRING = 'g'.charCodeAt(0);
  */
 export function checkNamed(name: string, value: unknown, { hasStubs }: Pick<Scope, 'hasStubs'>): Check | undefined {
   const isText = name.charCodeAt(name.length - 1) === LAST_OF_STRING && name.endsWith('String');
-  if (isText) return refuse;
-  return hasStubs && HOLDERS.has(name) && isReferring(value) ? undefined : CHECKS.get(name);
+  if (hasStubs && HOLDERS.has(name) && isReferring(value)) return undefined;
+  return isText ? refuse : CHECKS.get(name);
 }
 
 /** Who or what it is, further in: the mark `masked` and nothing else. */
