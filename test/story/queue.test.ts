@@ -102,6 +102,23 @@ describe('a replica that is down', () => {
     ]);
   });
 
+  test('that comes back without the parents of a record gets them along with it', async () => {
+    const { pulse } = await copied();
+    takeDown();
+    await correct(pulse, 99);
+    const { repo } = world.sandbox.replica;
+    for (const type of ['Observation', 'Encounter', 'Patient'] as const) {
+      for (const { id } of await all(world.sandbox, type, 'replica')) {
+        await repo.deleteResource(type, id);
+      }
+    }
+    bringBack();
+    await world.sandbox.clock.advance(MINUTE);
+    expect(await world.retryJobs()).toMatchObject({ body: { jobs: { done: 1, failed: 0, held: 0 } } });
+    expect(await copies(world)).toMatchObject({ Patient: 1, Encounter: 1, Observation: 1 });
+    expect(await held(world)).toEqual(await expected(world));
+  });
+
   test('a record at which only it stumbles does not hold back the others, and is a dead letter after three attempts', async () => {
     const { pulse } = await copied();
     const { patient, encounter } = await admit(world, 'Roe');

@@ -64,6 +64,11 @@ export async function syncPage(
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const { keyring, rules, plans } = await planAll(deps, facts);
     const found = await replica.find(searchesOf([...stubsOfPlans(plans), ...targetsOf(plans)]));
+    const missing = missingParents(plans, found, facts.hints);
+    if (missing.length > 0) {
+      facts = await gather(deps, patientId, [...facts.hints, ...missing]);
+      continue;
+    }
     const copies = options.suspects ? found.map((copy) => distrusted(copy, options.suspects)) : found;
     const steps = compare(deps, plans, copies);
     const hasKept = await keepOriginals(deps, facts, plans);
@@ -94,6 +99,20 @@ export async function syncPage(
     facts = after;
   }
   throw new Fault('contention');
+}
+
+/**
+ * Parents without a copy that nobody looks at here: a replica that was restored, or a job whose patient's copy is still to come, does not
+ * know them, and would refuse what refers to them. They go along.
+ */
+function missingParents(plans: readonly Plan[], found: readonly Copy[], hints: readonly Hint[]): Hint[] {
+  const known = new Set(found.map(({ token }) => token));
+  const looked = new Set(hints.map(keyOf));
+  const parents = plans.flatMap((planned) => (planned.action === 'put' ? planned.parents : []));
+  const missing = parents.flatMap(({ reference = '', resourceType, token }): Hint[] =>
+    known.has(token) || looked.has(reference) ? [] : [{ resourceType, id: reference.split('/')[1] ?? '' }]
+  );
+  return [...new Map(missing.map((hint) => [keyOf(hint), hint])).values()];
 }
 
 /** What could not be written stays readable under the former keys. */
