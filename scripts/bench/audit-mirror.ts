@@ -66,7 +66,7 @@ export async function benchAuditMirror(events: number): Promise<Ratio[]> {
     }
     const cost = { requests: own.cost.requests + theirs.cost.requests, units: own.cost.units + theirs.cost.units };
     const each = (one: Cost, of: number): string =>
-      `${(one.units / of).toFixed(1)} units and ${((one.requests / of) * 1000).toFixed(1)} requests per event and thousand events`;
+      `${(one.units / of).toFixed(1)} units an event and ${((one.requests / of) * 1000).toFixed(1)} requests a thousand`;
     return [
       {
         what: `${total} events mirrored once, ${events / IN_A_BURST} bursts in one millisecond, a tenth written meanwhile`,

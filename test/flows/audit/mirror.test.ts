@@ -53,7 +53,7 @@ describe('one run', () => {
     add(11_500, () => T0);
     await expect(mirror(bench.deps(), {})).rejects.toThrow('refuses the resource');
     expect(stateOf(systemsOf(), await bench.state()).watermark).toBe(new Date(T0).toISOString());
-  });
+  }, 60_000);
 
   test('stops at its limit, and the next run goes on, although all of its overlap is known', async () => {
     add(1500, (i) => T0 + i);

@@ -171,6 +171,24 @@ describe('retention', () => {
     expect(await eventsOfDay(bench.source, systems, signed.seal.day)).toHaveLength(5);
   });
 
+  test.each([
+    ['lost a line', (text: string) => text.slice(0, text.lastIndexOf('\n'))],
+    ['changed a value', (text: string) => text.replace('"outcome":"0"', '"outcome":"4"')],
+    ['kept nothing', () => ''],
+  ])('deletes nothing at all when the store has %s of what was archived', async (_what, spoil) => {
+    const { signed, events } = await sealed();
+    await bench.sandbox.clock.advance(366 * DAY);
+    const source = {
+      ...bench.source,
+      async load(binary: string) {
+        const text = await bench.source.load(binary);
+        return text && binary !== signed.list ? spoil(text) : text;
+      },
+    };
+    expect(await retain(bench.deps({ source }))).toMatchObject({ deleted: 0, withheld: [signed.seal.day] });
+    expect(await eventsOfDay(bench.source, systems, signed.seal.day)).toHaveLength(events.length);
+  });
+
   test('does nothing without a key', async () => {
     await sealed();
     await bench.sandbox.clock.advance(366 * DAY);
