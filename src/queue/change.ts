@@ -92,7 +92,7 @@ export function claimed(
 export function settled(systems: Systems, task: Task, result: Result, terms: Terms): Task {
   const { now } = terms;
   const state = stateOf(systems, task);
-  const tookMs = state.beganAt === undefined ? undefined : Math.max(0, now - state.beganAt);
+  const tookMs = state.beganAt === undefined ? undefined : Math.max(0, Math.round(now - state.beganAt));
   const told = { beganAt: undefined, tookMs };
   const to = (event: 'complete' | 'release' | 'exhaust', change: Partial<typeof state>): Task => ({
     ...withState(systems, task, { ...state, againAt: undefined, ...told, ...change }),
