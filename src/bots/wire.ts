@@ -4,8 +4,8 @@ import type { AuditEvent } from '@medplum/fhirtypes';
 import { randomBytes, randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
-import type { Asked } from '../flows/admin/administer.io.ts';
 import type { Config } from '../config/load.ts';
+import type { Asked } from '../flows/admin/administer.io.ts';
 import type { MirrorDeps } from '../flows/audit/deps.ts';
 import type { Deps } from '../flows/deps.ts';
 import type { ExportDeps } from '../flows/export/export.io.ts';
@@ -119,11 +119,7 @@ async function runWith<T>(
   work: (assembled: Assembled) => Promise<T>
 ): Promise<T | { readonly off: true } | Version> {
   return guarded(name, event, async (log, correlationId) => {
-    const loaded = load(event.secrets ?? {});
-    if ('problems' in loaded) {
-      throw new Fault('settings-invalid', loaded.problems);
-    }
-    const { config } = loaded;
+    const config = configOf(event);
     if (!config.syncEnabled) {
       log('info', 'sync-is-off', { bot: name });
       return { off: true };
@@ -213,11 +209,7 @@ export async function attend<T>(
   work: (deps: RevealDeps, input: unknown) => Promise<T>
 ): Promise<T | { readonly off: true } | Version> {
   return guarded(name, event, async (log, correlationId) => {
-    const loaded = load(event.secrets ?? {});
-    if ('problems' in loaded) {
-      throw new Fault('settings-invalid', loaded.problems);
-    }
-    const { config } = loaded;
+    const config = configOf(event);
     if (!config.syncEnabled) {
       log('info', 'sync-is-off', { bot: name });
       return { off: true };
@@ -254,11 +246,7 @@ export async function command<T>(
   work: (deps: Asked, trigger: Trigger) => Promise<T>
 ): Promise<T | Version> {
   return guarded(name, event, async (log, correlationId) => {
-    const loaded = load(event.secrets ?? {});
-    if ('problems' in loaded) {
-      throw new Fault('settings-invalid', loaded.problems);
-    }
-    const { config } = loaded;
+    const config = configOf(event);
     const deps: Asked = {
       config,
       source: sourceOf(medplum, config),
@@ -296,6 +284,15 @@ export async function show<T>(
       trigger.kind === 'request' ? trigger.input : 'resource' in trigger ? trigger.resource : undefined
     )
   );
+}
+
+/** @throws Fault `settings-invalid` with all the problems. */
+function configOf(event: BotEvent): Config {
+  const loaded = load(event.secrets ?? {});
+  if ('problems' in loaded) {
+    throw new Fault('settings-invalid', loaded.problems);
+  }
+  return loaded.config;
 }
 
 /** Answers the version probe; turns every error into an outcome that may be stored. */

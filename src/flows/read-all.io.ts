@@ -1,6 +1,6 @@
 /** Reads several things in one batch, all pages of every search. */
 import type { Bundle, Resource } from '@medplum/fhirtypes';
-import { Fault } from '../observability/fault.ts';
+import { sourceFault } from '../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../ports.ts';
 
 /**
@@ -23,7 +23,7 @@ async function pagesOf(source: SourceFhir, { status, resource }: Fetched): Promi
     if (status === 404 || status === 410) {
       return [];
     }
-    throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
+    throw sourceFault(status);
   }
   if (resource.resourceType !== 'Bundle') {
     return [resource];

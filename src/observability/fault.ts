@@ -172,6 +172,21 @@ export function outcomeOf(error: unknown): OperationOutcome {
   };
 }
 
+/** Client errors (RFC 9110 §15.5) that may pass by themselves: timeout, conflict, too many requests. */
+const PASSING = [408, 409, 429];
+
+/**
+ * The fault that an answer of the source stands for which is not what was asked for. One that did not come at all (status 0) or came broken
+ * may come later; a refusal will not.
+ *
+ * @param status - The HTTP status; 0 when there is none.
+ * @returns The fault, with the status as its only detail.
+ */
+export function sourceFault(status: number): Fault {
+  const isRefused = status >= 400 && status < 500 && !PASSING.includes(status);
+  return new Fault(isRefused ? 'source-refused' : 'source-unavailable', [`status ${status}`]);
+}
+
 /**
  * The fault that an unsuccessful outcome of the replica stands for.
  *

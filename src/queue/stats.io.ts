@@ -1,6 +1,6 @@
 /** How many jobs there are in which state, in one batch of counts. */
 import type { Bundle } from '@medplum/fhirtypes';
-import { Fault } from '../observability/fault.ts';
+import { sourceFault } from '../observability/fault.ts';
 import { controlOf, controlTerm } from './control.ts';
 import type { QueueDeps } from './deps.ts';
 import { instant, jobsSearch } from './job.ts';
@@ -41,7 +41,7 @@ export async function stats({ source, clock, config }: QueueDeps): Promise<Stats
     ])
   ).map(({ status, resource }): Bundle => {
     if (resource?.resourceType !== 'Bundle') {
-      throw new Fault('source-unavailable', [`status ${status}`]);
+      throw sourceFault(status);
     }
     return resource;
   });

@@ -1,6 +1,6 @@
 /** The queue itself: enqueue, take, settle. Every change is made to the version that was read, so nobody's is ever overwritten. */
 import type { Task } from '@medplum/fhirtypes';
-import { Fault } from '../observability/fault.ts';
+import { Fault, sourceFault } from '../observability/fault.ts';
 import type { Random } from '../ports.ts';
 import { claimed, merge, settled } from './change.ts';
 import type { Result, Terms } from './change.ts';
@@ -48,7 +48,7 @@ export async function due({ source, clock, config }: QueueDeps, count: number): 
   const pages = await source.read([`${open}&priority=urgent${page}`, `${open}&priority=routine${page}`]);
   return pages.flatMap(({ status, resource }) => {
     if (resource?.resourceType !== 'Bundle') {
-      throw new Fault('source-unavailable', [`status ${status}`]);
+      throw sourceFault(status);
     }
     return (resource.entry ?? []).flatMap((entry) => (entry.resource?.resourceType === 'Task' ? entry.resource : []));
   });

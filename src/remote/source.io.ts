@@ -2,7 +2,7 @@
 import { getStatus } from '@medplum/core';
 import type { MedplumClient, MedplumRequestOptions } from '@medplum/core';
 import type { AuditEvent, Basic, Bundle, BundleEntry, Consent, OperationOutcome, Task } from '@medplum/fhirtypes';
-import { Fault } from '../observability/fault.ts';
+import { Fault, sourceFault } from '../observability/fault.ts';
 import type { Clock, Committed, Fetched, Random, RefusedIssue, ReplicaOutcome, SourceFhir } from '../ports.ts';
 import { nextWait } from './backoff.ts';
 import { within } from './within.io.ts';
@@ -42,9 +42,7 @@ export function sourceClient(
         const outcome: ReplicaOutcome = status === 409 ? { kind: 'conflict' } : { kind: 'rejected', status };
         const wait = tries < TRIES ? nextWait(outcome, tries, random.unit()) : undefined;
         if (wait === undefined) {
-          throw new Fault(status >= 500 || status === 429 || status === 409 ? 'source-unavailable' : 'source-refused', [
-            `status ${status}`,
-          ]);
+          throw sourceFault(status);
         }
         await clock.sleep(wait);
       }
@@ -105,7 +103,7 @@ export function sourceClient(
       if (status === 200 || status === 404 || status === 410) {
         return text;
       }
-      throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
+      throw sourceFault(status);
     },
     async append(control: Basic, versionId: string, events: readonly AuditEvent[]): Promise<string | undefined> {
       const fence = { method: 'PUT' as const, url: `Basic/${control.id}`, ifMatch: `W/"${versionId}"` };

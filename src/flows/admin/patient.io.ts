@@ -1,6 +1,6 @@
 /** Finds the patients whom a call names. */
 import type { Basic } from '@medplum/fhirtypes';
-import { Fault } from '../../observability/fault.ts';
+import { Fault, sourceFault } from '../../observability/fault.ts';
 import type { AdminDeps } from '../action.ts';
 import type { Call } from './input.ts';
 
@@ -34,7 +34,7 @@ export async function withPatient(
   const id = given.startsWith('pt_') ? await idOf(deps, given) : given;
   const [found] = id ? await deps.source.read([`Patient/${id}`]) : [];
   if (found && !found.resource && found.status !== 404 && found.status !== 410) {
-    throw new Fault(found.status >= 500 || found.status === 429 ? 'source-unavailable' : 'source-refused');
+    throw sourceFault(found.status);
   }
   if (!id || !found?.resource) {
     throw new Fault('patient-unknown');

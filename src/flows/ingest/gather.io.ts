@@ -1,6 +1,6 @@
 /** Reads what a request is judged on: a few batches of searches, however many entries it has. */
 import type { Basic, Bundle, Consent, Organization, Patient, Resource } from '@medplum/fhirtypes';
-import { Fault } from '../../observability/fault.ts';
+import { sourceFault } from '../../observability/fault.ts';
 import type { SourceFhir } from '../../ports.ts';
 import { isObject, listOf } from '../../rules/ingest/elements.ts';
 import type { Elements } from '../../rules/ingest/elements.ts';
@@ -123,9 +123,7 @@ async function all(source: SourceFhir, urls: readonly string[]): Promise<Resourc
   for (const lot of lots(urls, SEARCHES)) {
     for (const { status, resource } of await source.read(lot)) {
       if (resource?.resourceType !== 'Bundle') {
-        throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [
-          `status ${status}`,
-        ]);
+        throw sourceFault(status);
       }
       const found: Resource[] = [];
       for (let page: Bundle | undefined = resource; page;) {

@@ -1,7 +1,7 @@
 /** One reading: what the trail has gained since the last one, and how things stand now. Three requests of the source and one of the replica. */
 import type { AuditEvent, Bundle, Task } from '@medplum/fhirtypes';
 import type { Config } from '../../config/load.ts';
-import { Fault } from '../../observability/fault.ts';
+import { sourceFault } from '../../observability/fault.ts';
 import type { Clock, Fetched, ReplicaProbe, SourceFhir } from '../../ports.ts';
 import { FEEDS, feedSearch, fold } from './feeds.ts';
 import type { Feed } from './feeds.ts';
@@ -68,7 +68,7 @@ export async function read(deps: MetricsDeps, before: MetricsState): Promise<Met
 
 function bundleOf({ status, resource }: Fetched): Bundle {
   if (resource?.resourceType !== 'Bundle') {
-    throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
+    throw sourceFault(status);
   }
   return resource;
 }

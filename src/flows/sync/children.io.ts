@@ -2,7 +2,7 @@
 import type { Bundle } from '@medplum/fhirtypes';
 import { encounterSearches } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
-import { Fault } from '../../observability/fault.ts';
+import { sourceFault } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Deps } from '../deps.ts';
@@ -29,7 +29,7 @@ export async function syncChildren(
   const hints: Hint[] = [];
   for (const { status, resource } of answers) {
     if (resource?.resourceType !== 'Bundle') {
-      throw new Fault('source-unavailable', [`status ${status}`]);
+      throw sourceFault(status);
     }
     let page: Bundle | undefined = resource;
     while (page) {

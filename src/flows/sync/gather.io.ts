@@ -2,7 +2,7 @@
 import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
-import { Fault } from '../../observability/fault.ts';
+import { Fault, sourceFault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
 import { isControl } from '../../queue/control.ts';
 import type { Deps } from '../deps.ts';
@@ -87,9 +87,7 @@ function settled({ status, resource }: Fetched): Resource | undefined {
   if (resource || status === 404 || status === 410) {
     return resource;
   }
-  throw new Fault(status === 401 || status === 403 || status === 400 ? 'source-refused' : 'source-unavailable', [
-    `status ${status}`,
-  ]);
+  throw sourceFault(status);
 }
 
 function resourcesOf(resource: Resource | undefined): Resource[] {

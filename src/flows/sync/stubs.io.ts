@@ -3,7 +3,7 @@ import type { Bundle, Resource } from '@medplum/fhirtypes';
 import { NARROW } from '../../config/policy.ts';
 import type { StubType } from '../../config/policy.ts';
 import type { Sealed } from '../../fhir/sealed.ts';
-import { Fault, faultOf } from '../../observability/fault.ts';
+import { faultOf, sourceFault } from '../../observability/fault.ts';
 import type { Copy } from '../../ports.ts';
 import { deidentifyStub } from '../../rules/deid/deidentify.ts';
 import type { Deps } from '../deps.ts';
@@ -86,8 +86,7 @@ async function resourcesOf({ source }: Deps, targets: readonly StubTarget[]): Pr
   const answers = await source.read(urls);
   const bundles = answers.map(({ status, resource }): Bundle => {
     if (resource?.resourceType !== 'Bundle') {
-      const isRefused = status === 400 || status === 401 || status === 403;
-      throw new Fault(isRefused ? 'source-refused' : 'source-unavailable', [`status ${status}`]);
+      throw sourceFault(status);
     }
     return resource;
   });

@@ -1,7 +1,7 @@
 /** What the jobs of a lot come to: per patient, either everything or some records. */
 import type { Bundle, Task } from '@medplum/fhirtypes';
 import { encounterIdOf, isReplicated, patientIdOf } from '../../config/policy.ts';
-import { Fault } from '../../observability/fault.ts';
+import { sourceFault } from '../../observability/fault.ts';
 import { stateOf } from '../../queue/job.ts';
 import type { Deps } from '../deps.ts';
 import type { Hint } from './facts.ts';
@@ -67,7 +67,7 @@ export async function worksOf(deps: Deps, jobs: readonly Task[]): Promise<Work[]
   records.forEach(({ job, asked }, index) => {
     const { status = 0, resource } = answers[index] ?? {};
     if (status !== 404 && status !== 410 && resource?.resourceType !== 'Bundle') {
-      throw new Fault(status >= 500 || status === 429 ? 'source-unavailable' : 'source-refused', [`status ${status}`]);
+      throw sourceFault(status);
     }
     const versions = ((resource as Bundle | undefined)?.entry ?? []).flatMap((entry) =>
       entry.resource && isReplicated(entry.resource) ? entry.resource : []

@@ -1,7 +1,7 @@
 /** The patients of a page with all that a plan needs: Consents, keys and their copies, each asked for once. */
 import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
 import type { Replicated } from '../../../config/policy.ts';
-import { Fault } from '../../../observability/fault.ts';
+import { sourceFault } from '../../../observability/fault.ts';
 import type { Copy, SourceFhir } from '../../../ports.ts';
 import type { PatientKeys } from '../../../rules/deid/keys.ts';
 import type { Deps } from '../../deps.ts';
@@ -126,9 +126,7 @@ export function factsOf(
 
 async function allPages(source: SourceFhir, status: number, first: Bundle | undefined): Promise<Resource[]> {
   if (first?.resourceType !== 'Bundle') {
-    throw new Fault(status === 401 || status === 403 || status === 400 ? 'source-refused' : 'source-unavailable', [
-      `status ${status}`,
-    ]);
+    throw sourceFault(status);
   }
   const found: Resource[] = [];
   for (let page: Bundle | undefined = first; page;) {

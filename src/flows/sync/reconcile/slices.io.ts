@@ -2,7 +2,7 @@
 import type { Bundle } from '@medplum/fhirtypes';
 import { fieldsOf, patientSearch, recordsSearch } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
-import { Fault } from '../../../observability/fault.ts';
+import { sourceFault } from '../../../observability/fault.ts';
 import type { Copy, Inspected, SourceFhir } from '../../../ports.ts';
 import type { Deps } from '../../deps.ts';
 import type { Person } from './people.io.ts';
@@ -101,9 +101,7 @@ async function first(source: SourceFhir, type: ReplicatedType, people: readonly 
   const [answer] = await source.read([`${recordsSearch(type, ids)}&_count=1000`]);
   if (answer?.resource?.resourceType !== 'Bundle') {
     const status = answer?.status ?? 0;
-    throw new Fault(status === 400 || status === 401 || status === 403 ? 'source-refused' : 'source-unavailable', [
-      `status ${status}`,
-    ]);
+    throw sourceFault(status);
   }
   return pageOf(answer.resource);
 }
