@@ -111,6 +111,11 @@ export function verifyArchive(
 
 const NAMES = ['text', 'signature', 'ndjson', 'list'] as const;
 
+/** @param systems - Our systems. @returns A search for all archives that are kept. */
+export function archivesSearch(systems: Systems): string {
+  return `Basic?code=${encodeURIComponent(`${systems.control}|audit-archive`)}&_sort=_lastUpdated&_count=1000`;
+}
+
 /** @param systems - Our systems. @param archive - An archive. @returns The Basic to keep. */
 export function archiveBasic(systems: Systems, archive: Archive): Basic {
   return {

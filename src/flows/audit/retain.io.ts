@@ -5,7 +5,7 @@
  */
 import type { AuditEvent, Basic } from '@medplum/fhirtypes';
 import type { Signer } from '../../observability/signer.ts';
-import { archiveBasic, archiveIn, eventsIn, manifestOf, ndjsonOf, verifyArchive } from './archive.ts';
+import { archiveBasic, archiveIn, archivesSearch, eventsIn, manifestOf, ndjsonOf, verifyArchive } from './archive.ts';
 import type { Archive, Manifest } from './archive.ts';
 import { eventsOfDay } from './day.io.ts';
 import type { SealDeps } from './deps.ts';
@@ -43,7 +43,7 @@ export async function retain(deps: SealDeps): Promise<Retained> {
   const cutoff = dayAfter(dayOf(clock.now()), -audit.retentionDays);
   const expiry = dayAfter(dayOf(clock.now()), -Math.round(audit.archiveYears * 365.25));
   const seals = (await basics(deps, sealsSearch(systems))).flatMap((basic) => sealIn(systems, basic) ?? []);
-  const archives = await basics(deps, sealsSearch(systems).replace('audit-seal', 'audit-archive'));
+  const archives = await basics(deps, archivesSearch(systems));
   const known = new Map(archives.flatMap((basic) => entryOf(deps, basic)));
   let isComplete = true;
   for (const signed of seals.filter(({ seal }) => seal.day < cutoff && seal.count > 0)) {
