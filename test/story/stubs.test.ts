@@ -82,6 +82,14 @@ async function stubs(): Promise<WithId<Resource>[]> {
   return (await Promise.all(ALL.map((type) => all<Resource>(world.sandbox, type, 'replica')))).flat();
 }
 
+/** Every stub that was sent is in the trail, by its token. */
+async function expectTold(): Promise<void> {
+  const trail = JSON.stringify(await world.trail());
+  for (const stub of (await stubs()) as (Resource & { identifier?: { value?: string }[] })[]) {
+    expect(trail).toContain(stub.identifier?.[0]?.value ?? 'a stub without a token');
+  }
+}
+
 const replicaText = async (): Promise<string> =>
   JSON.stringify([
     await stubs(),
@@ -108,6 +116,7 @@ test('a Consent brings stubs along: type, specialty and state, and nothing by wh
   expect(encounter?.serviceProvider?.reference).toBe(`Organization/${clinic.id}`);
   expect(encounter?.location?.[0]?.location?.reference).toBe(`Location/${ward.id}`);
   expect(encounter?.participant?.[0]?.individual?.reference).toBe(`Practitioner/${doctor.id}`);
+  await expectTold();
   const wire = JSON.stringify(world.sent().map(({ url, body }) => [url, body]));
   for (const known of ['Featherstonehaugh', 'Larkspur', '1962845077', '555-010', people.doctor.id, people.clinic.id]) {
     expect([wire.includes(known), (await replicaText()).includes(known)]).toEqual([false, false]);
@@ -134,6 +143,7 @@ test('a change costs four requests when the stub is there, and brings it along w
   await world.settle();
   expect([world.sent().length, world.asked().length]).toEqual([2 + 1, 5]);
   expect(await all(world.sandbox, 'Practitioner', 'replica')).toHaveLength(2);
+  await expectTold();
   expect(await held(world)).toEqual(await expected(world));
 });
 

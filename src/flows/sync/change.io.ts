@@ -118,10 +118,15 @@ async function copyChange(
       await keepOriginals(deps, facts, [planned]);
       await apply(deps, planned, async (parents) => {
         const along = planParents(state, parents, rules);
-        if (along.length > 0) {
-          await announce(along.map((one) => begun(doneOf(deps, one))));
+        const targets = stubsOfPlans([planned, ...along]);
+        const stubs = await sealStubs(deps, targets, rules);
+        const told = [
+          ...targets.map((target): Told => ({ action: 'put', target })),
+          ...along.map((one) => begun(doneOf(deps, one))),
+        ];
+        if (told.length > 0) {
+          await announce(told);
         }
-        const stubs = await sealStubs(deps, stubsOfPlans([planned, ...along]), rules);
         return [...stubs, ...along.map(({ sealed }) => sealed)];
       });
       // Each effect is kept for the trail, not only the last: what was disclosed in an earlier round was disclosed.

@@ -2,7 +2,7 @@
 import type { TrailEntity } from '../../observability/trail.ts';
 import type { Action } from '../../observability/tally.ts';
 import type { Decision } from '../../rules/consent/decision.ts';
-import type { Plan, Target } from './plan.ts';
+import type { Plan, StubTarget, Target } from './plan.ts';
 
 export interface Done {
   readonly action: Action;
@@ -13,8 +13,9 @@ export interface Done {
   readonly erasure?: 'expunged' | 'deleted';
 }
 
-/** What the trail is told: also of a removal that has only begun. */
-export type Told = Omit<Done, 'action'> & Pick<TrailEntity, 'action'>;
+/** What the trail is told: also of a removal that has only begun, and of stubs that go along. */
+export type Told = Omit<Done, 'action' | 'target'> &
+  Pick<TrailEntity, 'action'> & { readonly target: Target | StubTarget };
 
 /**
  * @param hands - Whether there is an eraser.

@@ -78,7 +78,7 @@ export async function syncPage(
       }
     };
     await tell(steps.flatMap((step) => (step.done.action === 'unchanged' ? [] : [begun(step.done)])));
-    await keepStubs(deps, rules, plans, found);
+    await keepStubs(deps, rules, plans, found, tell);
     const written = await writeAll(replica, inOrder(await eraseFirst(deps, steps)));
     const replaced = unlessFailed(facts.hints, plans, written);
     const done = [...written, ...(await removeFormer(deps, keyring.former, replaced, tell))];

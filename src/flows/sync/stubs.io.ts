@@ -9,6 +9,7 @@ import { deidentifyStub } from '../../rules/deid/deidentify.ts';
 import type { Deps } from '../deps.ts';
 import { writeTogether } from './apply.io.ts';
 import { inIdOrder } from './compare.ts';
+import type { Told } from './done.ts';
 import { removeExtra } from './duplicates.io.ts';
 import type { Plan, Rules, StubTarget } from './plan.ts';
 import { stubsOfPlans } from './search.ts';
@@ -24,13 +25,15 @@ const AT_A_TIME = 100;
  * @param rules - Settings, keys, time.
  * @param plans - The plans of the page.
  * @param copies - All copies under the tokens of the stubs, and others.
+ * @param tell - Writes into the trail what is about to be sent.
  * @throws Fault when either server cannot be reached, or the replica refuses a stub.
  */
 export async function keepStubs(
   deps: Deps,
   rules: Rules,
   plans: readonly Plan[],
-  copies: readonly Copy[]
+  copies: readonly Copy[],
+  tell: (told: readonly Told[]) => Promise<void>
 ): Promise<void> {
   const targets = stubsOfPlans(plans);
   if (targets.length === 0) {
@@ -45,6 +48,8 @@ export async function keepStubs(
     throw faultOf(removed);
   }
   const changed = sealed.filter(({ token, digest }) => inIdOrder(byToken.get(token) ?? [])[0]?.digest !== digest);
+  const tokens = new Set(changed.map(({ token }) => token));
+  await tell(targets.filter(({ token }) => tokens.has(token)).map((target): Told => ({ action: 'put', target })));
   const outcome = await writeTogether(deps.replica, changed);
   if (outcome.kind !== 'done') {
     throw faultOf(outcome);
