@@ -3,8 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import type { AccessPolicy, UserConfiguration } from '@medplum/fhirtypes';
-import { REPLICATED_TYPES } from '../src/config/policy.ts';
 import { ROOT } from './deploy/manifest.ts';
 import { connect, credentialsOf } from './deploy/server.ts';
 import type { Credentials, Server } from './deploy/server.ts';
@@ -28,8 +26,9 @@ import { SYNC_CHANGE } from './server/contract/sync-change.ts';
 import { TRAIL } from './server/contract/trail.ts';
 import { Breach } from './server/ground.ts';
 import type { Ground } from './server/ground.ts';
-import { createClient, createProject, membershipOf, removeProject } from './server/projects.ts';
+import { createProject, removeProject } from './server/projects.ts';
 import type { Made } from './server/projects.ts';
+import { adminOf, raiseQuota, settingsFor } from './server/settings.ts';
 import { signIn } from './story/rest.ts';
 import { play } from './story/story.ts';
 
@@ -112,6 +111,8 @@ function environmentOf(base: string, { admin }: Made): Record<string, string> {
 async function run(superAdmin: Server, base: string, source: Made, replica: Made): Promise<void> {
   const env = environmentOf(base, source);
   const auditKey = randomBytes(32).toString('hex');
+  const admin = adminOf(base, source);
+  await raiseQuota(admin, [source.admin]);
   const settings = {
     ...(await settingsFor(base, replica)),
     AUDIT_SIGNING_KEY: auditKey,
@@ -142,12 +143,7 @@ async function run(superAdmin: Server, base: string, source: Made, replica: Made
   const ground: Ground = {
     source: await signIn(base, source.admin),
     replica: await signIn(base, replica.admin),
-    admin: connect({
-      baseUrl: base,
-      fhirPath: 'fhir/R4/',
-      clientId: source.admin.id,
-      clientSecret: source.admin.secret,
-    }),
+    admin,
     superAdmin,
     project: source,
     auditKey,
@@ -205,50 +201,6 @@ async function seeDoctor(base: string, source: Made, replica: Made): Promise<str
   }
   const warned = checks.filter(({ verdict }) => verdict === 'warn').map(({ name, detail }) => `${name} (${detail})`);
   return `${checks.length - warned.length} ok${warned.length > 0 ? `, warnings: ${warned.join(', ')}` : ''}`;
-}
-
-/** On the replica the bots have a client that may touch copies and nothing else. */
-async function settingsFor(base: string, replica: Made): Promise<Record<string, string>> {
-  const admin = connect({
-    baseUrl: base,
-    fhirPath: 'fhir/R4/',
-    clientId: replica.admin.id,
-    clientSecret: replica.admin.secret,
-  });
-  const policy = await admin.create<AccessPolicy>({
-    resourceType: 'AccessPolicy',
-    name: 'consent-sync',
-    resource: [
-      ...REPLICATED_TYPES.map((resourceType) => ({
-        resourceType,
-        interaction: ['create' as const, 'read' as const, 'update' as const, 'delete' as const, 'search' as const],
-      })),
-      { resourceType: 'AuditEvent', interaction: ['create', 'read', 'search'] },
-    ],
-  });
-  const client = await createClient(admin, replica.projectId, 'consent-sync', policy.id);
-  // The checks come faster than any clinic's day: with the default of 50,000 units a minute they would wait for each other.
-  const quota = await admin.create<UserConfiguration>({
-    resourceType: 'UserConfiguration',
-    name: 'consent-sync',
-    option: [{ id: 'fhirQuota', valueInteger: 2_000_000 }],
-  });
-  for (const login of [client, replica.admin]) {
-    await admin.update({
-      ...(await membershipOf(admin, login)),
-      userConfiguration: { reference: `UserConfiguration/${quota.id}` },
-    });
-  }
-  return {
-    REPLICA_BASE_URL: base,
-    REPLICA_CLIENT_ID: client.id,
-    REPLICA_CLIENT_SECRET: client.secret,
-    REPLICA_PROJECT_ID: replica.projectId,
-    PSEUDONYM_KEY: randomBytes(32).toString('hex'),
-    PAYLOAD_KEY: randomBytes(32).toString('hex'),
-    ERASER_CLIENT_ID: replica.admin.id,
-    ERASER_CLIENT_SECRET: replica.admin.secret,
-  };
 }
 
 async function cleanUp(server: Server, base: string, made: readonly Made[]): Promise<string> {

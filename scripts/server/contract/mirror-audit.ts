@@ -82,13 +82,12 @@ export const MIRROR_AUDIT: readonly Check[] = [
       const systems = systemsOf();
       const since = new Date().toISOString();
       let isOver = false;
-      const runs = mirrorAgainAndAgain(ground, () => isOver);
-      try {
-        await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(ground, worker)));
-      } finally {
-        isOver = true;
-      }
-      const during = await runs;
+      const [during] = await Promise.all([
+        mirrorAgainAndAgain(ground, () => isOver),
+        Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(ground, worker))).finally(() => {
+          isOver = true;
+        }),
+      ]);
       // The last rows become visible (`platform.md` §4.8).
       await sleep(3000);
       const until = new Date().toISOString();
