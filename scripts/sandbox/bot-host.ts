@@ -73,10 +73,13 @@ class HastyClient extends MedplumClient {
   }
 }
 
-/** Holds the clock from the request to the end of its answer. */
+/**
+ * Holds the clock from the request to the end of its answer. `timeout` is dropped: it is real time, and a caller who lets go of a
+ * request that is stalled leaves a clock that is held by nobody and stalled by one.
+ */
 function holding(lapse: NonNullable<SandboxClock['lapse']>): Fetch {
-  return async (url, options) => {
-    const done = lapse.busy();
+  return async (url, { timeout: _real, ...options } = {}) => {
+    const done = lapse.busy(`${String(options['method'] ?? 'GET')} ${url}`);
     try {
       const response = await nodeFetch(url, options);
       response.body.once('end', done).once('error', done).once('close', done);

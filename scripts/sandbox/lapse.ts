@@ -22,7 +22,8 @@ export interface Hands {
 export class Lapse {
   readonly #hands: Hands;
   #timers: Timer[] = [];
-  #busy = 0;
+  readonly #holders = new Map<symbol, string>();
+  #yielded = 0;
   #needed = 0;
   #silence: NodeJS.Timeout | undefined;
 
@@ -40,14 +41,28 @@ export class Lapse {
     });
   }
 
-  /** Holds the clock until the returned function is called. */
-  busy(): () => void {
-    this.#busy++;
+  /**
+   * Holds the clock until the returned function is called.
+   *
+   * @param what - For the message when somebody waited too long.
+   */
+  busy(what = 'somebody'): () => void {
+    const holder = Symbol(what);
+    this.#holders.set(holder, what);
     clearTimeout(this.#silence);
     return once(() => {
-      this.#busy--;
+      this.#holders.delete(holder);
       this.#listen();
     });
+  }
+
+  /** What holds the clock, and what waits for it. */
+  describe(): string {
+    const waits = this.#timers.map(({ due }) => due - this.#hands.now()).slice(0, 5);
+    return (
+      `held by ${[...this.#holders.values()].join(', ') || 'nobody'}; ${this.#yielded} of them stalled; ` +
+      `needed by ${this.#needed}; next timers in ${waits.map((ms) => `${ms} ms`).join(', ') || 'none'}`
+    );
   }
 
   /** Lets the clock move, when all are silent, until the returned function is called. */
@@ -62,25 +77,29 @@ export class Lapse {
   /** Somebody who holds the clock waits like the others, until the returned function is called. */
   yielding(): () => void {
     const done = this.needed();
-    this.#busy--;
+    this.#yielded++;
     this.#listen();
     return once(() => {
-      this.#busy++;
+      this.#yielded--;
       clearTimeout(this.#silence);
       done();
     });
   }
 
+  get #isHeld(): boolean {
+    return this.#holders.size !== this.#yielded;
+  }
+
   #listen(): void {
     clearTimeout(this.#silence);
-    if (this.#busy === 0 && this.#needed > 0 && this.#timers.length > 0) {
+    if (!this.#isHeld && this.#needed > 0 && this.#timers.length > 0) {
       this.#silence = setTimeout(() => this.#next(), SILENCE_MS);
     }
   }
 
   #next(): void {
     const [first, ...others] = this.#timers;
-    if (this.#busy > 0 || this.#needed === 0 || !first) {
+    if (this.#isHeld || this.#needed === 0 || !first) {
       return;
     }
     this.#timers = others;

@@ -58,6 +58,8 @@ export interface SandboxServer {
   /** Requests by `METHOD interaction`. */
   readonly requestCounts: ReadonlyMap<string, number>;
   readonly botRuns: readonly BotRun[];
+  /** The names of the bots that are running now. */
+  readonly running: readonly string[];
   createClient(name: string, options?: MembershipOptions): Promise<SandboxClient>;
   /** Makes a membership for a person, and signs them in: what `Authorization` has to say. */
   createUser(profile: Reference, options?: MembershipOptions): Promise<string>;
@@ -140,6 +142,9 @@ export async function startServer(options: SandboxServerOptions): Promise<Sandbo
     quota,
     requestCounts: wire.counts,
     botRuns: bots.runs,
+    get running() {
+      return [...bots.running.values()];
+    },
     createClient: (clientName, membership) => provision.createClient(clientName, membership),
     async createUser(profile, membership) {
       await provision.createUser(profile, membership);

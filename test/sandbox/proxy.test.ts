@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { hostOf } from '../../scripts/sandbox/bot-host.ts';
 import { createClock } from '../../scripts/sandbox/clock.ts';
 import { MISHAPS } from '../../scripts/sandbox/mishap.ts';
 import type { MishapName } from '../../scripts/sandbox/mishap.ts';
@@ -78,6 +79,27 @@ test.each<[MishapName, string, boolean]>([
 
 test('each mishap is tried here', () => {
   expect(Object.keys(MISHAPS)).toHaveLength(17);
+});
+
+test('a bot that has patience for a millisecond does not stop the clock', async () => {
+  const { fetch: send } = hostOf(clock, undefined);
+  const before = clock.now();
+  proxy.befall('slow-request', { times: 2 });
+  const asked = [1, 2].map(() => send(`${proxy.baseUrl}fhir/R4/Patient`, { method: 'PUT', body: '{}', timeout: 1 }));
+  await Promise.allSettled(asked);
+  const needed = clock.lapse?.needed();
+  await clock.sleep(1000);
+  needed?.();
+  await proxy.idle();
+  expect(reached).toHaveLength(2);
+  expect(clock.now() - before).toBeGreaterThanOrEqual(45_000);
+});
+
+test('a clock that stands still says who holds it', () => {
+  const done = clock.lapse?.busy('PUT /fhir/R4/Patient');
+  expect(clock.lapse?.describe()).toMatch(/^held by PUT \/fhir\/R4\/Patient; 0 of them stalled; needed by 0/);
+  done?.();
+  expect(clock.lapse?.describe()).toMatch(/^held by nobody/);
 });
 
 test('a listener sees every byte, also of what does not arrive', async () => {

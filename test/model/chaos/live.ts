@@ -4,6 +4,7 @@ import type { BuiltBot } from '../../../scripts/build.ts';
 import { createProxy } from '../../../scripts/sandbox/proxy.ts';
 import type { Passed, Proxy } from '../../../scripts/sandbox/proxy.ts';
 import { createWorld, expected, held } from '../../support/world.ts';
+import type { World } from '../../support/world.ts';
 import { must } from './broken.ts';
 import { everyEffectAudited, namesOfCopies } from './effects.ts';
 import { drainAll, noJobLost, retryDeadLetters } from './jobs.ts';
@@ -12,6 +13,8 @@ import type { Ward } from './play.ts';
 import { noHistoryLeft, noSecretIn } from './secrets.ts';
 import { OLD_KEY, reconfigure, switchQueue } from './settings.ts';
 import type { Circumstances, History, Step } from './step.ts';
+import { watched } from './watchdog.ts';
+import type { Pulse } from './watchdog.ts';
 
 /** A stalled request that lands after an erasure is met by the second look, ten minutes later (`flows/sync/timer.ts`). */
 const SECOND_LOOK_MS = 11 * 60_000;
@@ -29,10 +32,10 @@ export interface Seen {
 /**
  * @param history - What happens, and under which circumstances.
  * @returns What was seen.
- * @throws Broken when an invariant does not hold.
+ * @throws Broken when an invariant does not hold, Hangs when nothing happens any more.
  */
 export async function live({ circumstances, steps }: History): Promise<Seen> {
-  const { profile, hasEraser } = circumstances;
+  const { profile } = circumstances;
   const world = await createWorld(
     { profile, built: await builtFor(profile), settings: { PSEUDONYM_KEY: OLD_KEY } },
     { isLapsing: true }
@@ -42,46 +45,71 @@ export async function live({ circumstances, steps }: History): Promise<Seen> {
     createProxy(replica.baseUrl, clock),
     createProxy(source.baseUrl, clock),
   ]);
+  const passed: Passed[] = [];
+  let toSourceCount = 0;
+  toReplica.onRequest((request) => passed.push(request));
+  toSource.onRequest(() => toSourceCount++);
+  const pulse: Pulse = {
+    beats: () => passed.length + toSourceCount + source.botRuns.length,
+    describe: () => describe(world, passed),
+  };
   try {
-    source.showBots(toSource.baseUrl);
-    await reconfigure(world, { REPLICA_BASE_URL: toReplica.baseUrl });
-    if (hasEraser) {
-      const { id, secret } = await replica.createClient('eraser', { admin: true });
-      await reconfigure(world, { ERASER_CLIENT_ID: id, ERASER_CLIENT_SECRET: secret });
-    }
-    const passed: Passed[] = [];
-    toReplica.onRequest((request) => passed.push(request));
-    const nameOf = namesOfCopies(world);
-    const ward: Ward = { world, toReplica, toSource, cases: [], observations: [], consents: [], meanwhile: [] };
-    for (const one of steps) {
-      await play(ward, one);
-    }
-    await calm(ward, steps);
-
-    const deadLetters = await retryDeadLetters(world);
-    const swept = (await world.sweep()) as { status: number; body: { isComplete?: boolean } };
-    must(
-      swept.status === 200 && swept.body.isComplete === true,
-      `the sweep after all faults: ${JSON.stringify(swept)}`
-    );
-    await drainAll(world);
-    const [is, should] = [await held(world), await expected(world)];
-    must(
-      JSON.stringify(is) === JSON.stringify(should),
-      `the replica is not what source and Consents make of it: ${difference(is, should)}`
-    );
-    await noJobLost(world);
-    noSecretIn(world, passed);
-    await everyEffectAudited(world, passed, nameOf);
-    if (hasEraser) {
-      noHistoryLeft(world);
-    }
-    const hasOpened = source.botRuns.some(({ output }) => output.includes('breaker-opened'));
-    return { deadLetters, jobs: source.store.table('Task').rows.size, requests: passed.length, hasOpened };
+    return await watched(liveIn(world, { toReplica, toSource }, { circumstances, steps }, passed), pulse);
   } finally {
     await Promise.all([toReplica.close(), toSource.close()]);
     await world.close();
   }
+}
+
+/** What lies between the bots and the two servers. */
+interface Between {
+  readonly toReplica: Proxy;
+  readonly toSource: Proxy;
+}
+
+async function liveIn(
+  world: World,
+  { toReplica, toSource }: Between,
+  { circumstances, steps }: History,
+  passed: readonly Passed[]
+): Promise<Seen> {
+  const { source, replica } = world.sandbox;
+  source.showBots(toSource.baseUrl);
+  await reconfigure(world, { REPLICA_BASE_URL: toReplica.baseUrl });
+  if (circumstances.hasEraser) {
+    const { id, secret } = await replica.createClient('eraser', { admin: true });
+    await reconfigure(world, { ERASER_CLIENT_ID: id, ERASER_CLIENT_SECRET: secret });
+  }
+  const nameOf = namesOfCopies(world);
+  const ward: Ward = { world, toReplica, toSource, cases: [], observations: [], consents: [], meanwhile: [] };
+  for (const one of steps) {
+    await play(ward, one);
+  }
+  await calm(ward, steps);
+
+  const deadLetters = await retryDeadLetters(world);
+  const swept = (await world.sweep()) as { status: number; body: { isComplete?: boolean } };
+  must(swept.status === 200 && swept.body.isComplete === true, `the sweep after all faults: ${JSON.stringify(swept)}`);
+  await drainAll(world);
+  const [is, should] = [await held(world), await expected(world)];
+  must(
+    JSON.stringify(is) === JSON.stringify(should),
+    `the replica is not what source and Consents make of it: ${difference(is, should)}`
+  );
+  await noJobLost(world);
+  noSecretIn(world, passed);
+  await everyEffectAudited(world, passed, nameOf);
+  if (circumstances.hasEraser) {
+    noHistoryLeft(world);
+  }
+  const hasOpened = source.botRuns.some(({ output }) => output.includes('breaker-opened'));
+  return { deadLetters, jobs: source.store.table('Task').rows.size, requests: passed.length, hasOpened };
+}
+
+/** Who runs, what holds the clock, and the last requests. */
+function describe({ sandbox: { source, clock } }: World, passed: readonly Passed[]): string {
+  const last = passed.slice(-5).map(({ method, url, mishap, status }) => `${method} ${url} ${mishap ?? status ?? '…'}`);
+  return `running ${source.running.join(', ') || 'nobody'}; the clock is ${clock.lapse?.describe()}; last to the replica: ${last.join(', ')}`;
 }
 
 const building = new Map<Circumstances['profile'], Promise<BuiltBot[]>>();

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { live } from './live.ts';
 import type { Seen } from './live.ts';
+import { Hangs } from './watchdog.ts';
 import { history } from './step.ts';
 import { WINDOWS } from './windows.ts';
 
@@ -40,8 +41,8 @@ process.once('message', (share: Share) => void work(share));
 
 async function work(share: Share): Promise<void> {
   await ('from' in share ? liveWindows(share) : liveRandom(share));
-  tell({ kind: 'done' });
-  process.disconnect?.();
+  // A history that hung has left things behind that keep a process alive.
+  process.send?.({ kind: 'done' } satisfies News, () => process.exit());
 }
 
 async function liveWindows({ from, to }: WindowShare): Promise<void> {
@@ -55,9 +56,17 @@ async function liveWindows({ from, to }: WindowShare): Promise<void> {
 }
 
 async function liveRandom({ seed, runs, path }: RandomShare): Promise<void> {
+  let hasHung = false;
   const result = await fc.check(
     fc.asyncProperty(history, async (one) => {
-      tell({ kind: 'lived', seen: await live(one) });
+      fc.pre(!hasHung);
+      tell({
+        kind: 'lived',
+        seen: await live(one).catch((error: unknown) => {
+          hasHung = error instanceof Hangs;
+          throw error;
+        }),
+      });
     }),
     { seed, numRuns: runs, ...(path !== undefined && { path }) }
   );
