@@ -18,8 +18,8 @@ type Fate =
   | { readonly kind: 'withheldByConsent' | 'withheldByPolicy'; readonly reason: string }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** House rules on top of what patients say: no genetics, nothing that no class of data can be found for. */
-const HOUSE_RULES = ['marked-no-sync', 'consent-genetics', 'consent-unclassified'];
+/** House rules on top of what patients say: documentation of Encounters that go on, no genetics, nothing that no class of data can be found for. */
+const HOUSE_RULES = ['marked-no-sync', 'encounter-unfinished', 'consent-genetics', 'consent-unclassified'];
 
 /** What a reason code means to somebody who runs the demo. */
 const MEANINGS: Readonly<Record<string, string>> = {

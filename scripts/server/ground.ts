@@ -215,7 +215,12 @@ export async function copiesOf({ source, replica }: Ground, patientId: string): 
   const subjects = patients.map(({ id }) => `Patient/${id}`).join(',');
   const children = async (type: string): Promise<Resource[]> =>
     patients.length > 0 ? resourcesOf(`${type}?subject=${subjects}&_count=1000`) : [];
-  return [...(await children('Observation')), ...(await children('Encounter')), ...patients];
+  return [
+    ...(await children('DocumentReference')),
+    ...(await children('Observation')),
+    ...(await children('Encounter')),
+    ...patients,
+  ];
 }
 
 /** @returns Whether the replica holds these numbers of the patient's copies. */

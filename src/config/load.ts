@@ -3,7 +3,7 @@ import { systemsOf } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
 import { problemOf } from './check.ts';
 import { PROFILE, STUB_TYPES } from './policy.ts';
-import type { StubType } from './policy.ts';
+import type { ReplicatedType, StubType } from './policy.ts';
 import { SETTINGS } from './settings.ts';
 import { seedOf } from './signing-key.ts';
 import type { Setting, SettingName } from './settings.ts';
@@ -51,6 +51,8 @@ export interface Config {
   /** Credentials for `$expunge` on the replica. */
   readonly eraser: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly consent: { readonly purpose: string; readonly actors: readonly string[] };
+  /** Types of documentation that wait until their Encounters are finished. */
+  readonly heldDocuments: readonly ReplicatedType[];
   /** How copies are de-identified: the build's, of `bots.config.json`. */
   readonly profile: 'pseudonymised' | 'safe-harbor';
   /** Of which types there are stubs: the build's as well. */
@@ -210,6 +212,7 @@ function build(
       purpose: text('CONSENT_PURPOSE'),
       actors: list('REPLICA_ACTORS'),
     },
+    heldDocuments: list('DOCUMENTS_WHEN_FINISHED').filter((name) => name !== 'NONE') as ReplicatedType[],
     profile: PROFILE,
     stubTypes: STUB_TYPES,
     key: { version, secret: text('PSEUDONYM_KEY') },

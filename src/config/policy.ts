@@ -47,6 +47,8 @@ interface TypePolicy {
    * records could not be found when the Encounter's copy comes or goes.
    */
   readonly encounterPath?: string;
+  /** Where documentation names the Encounters that it documents. The search parameter is the last part. */
+  readonly documentPath?: string;
   /** Whether the original is kept, encrypted, for the bot `reveal`. */
   readonly payload?: boolean;
 }
@@ -55,6 +57,9 @@ const TYPES: Readonly<Record<string, TypePolicy>> = manifest.policy.types;
 
 /** The types that have stubs; none unless the manifest says so. */
 export const STUB_TYPES = Object.keys(TYPES).filter((type) => TYPES[type]?.stub) as readonly StubType[];
+
+/** What documentation may name instead of an Encounter (FHIR R4 DocumentReference.context.encounter); it is never finished as such. */
+const EPISODE = 'EpisodeOfCare';
 
 /** Elements whose references tell where a copy hangs; with stubs, also those that may refer to one. */
 const REFERENCE_FIELDS = ['subject', 'patient', 'encounter'];
@@ -68,6 +73,9 @@ export const TYPE_NAMES: readonly string[] = Object.keys(TYPES).filter((type) =>
 
 /** The replicated types, parents before children: Patient → Encounter → the rest. */
 export const REPLICATED_TYPES = TYPE_NAMES as readonly ReplicatedType[];
+
+/** The types of documentation, which can wait for their Encounters. */
+export const DOCUMENT_TYPES = TYPE_NAMES.filter((type) => TYPES[type]?.documentPath !== undefined);
 
 /**
  * @param resourceType - A type.
@@ -116,16 +124,53 @@ export function encounterIdOf(resource: Replicated): string | undefined {
 }
 
 /**
+ * The Encounters that a piece of documentation documents.
+ *
+ * @param resource - A resource of a replicated type.
+ * @returns Their ids, each once; an empty one for a reference that cannot be followed. Empty for what is no documentation, or of no Encounter.
+ */
+export function documentedIdsOf(resource: Replicated): string[] {
+  const steps = TYPES[resource.resourceType]?.documentPath?.split('.') ?? [];
+  const found = steps.reduce<unknown[]>(
+    (values, step) => values.flatMap((value) => (value as Record<string, unknown> | null)?.[step] ?? []),
+    steps.length > 0 ? [resource] : []
+  );
+  const references = (found as Reference[]).filter(
+    ({ reference = '', type }) => type !== EPISODE && reference.split('/')[0] !== EPISODE
+  );
+  return [...new Set(references.map((one) => idIn(one, 'Encounter') ?? ''))];
+}
+
+/**
  * The searches that find all resources of some Encounters.
  *
  * @param encounterIds - The ids of the Encounters.
  * @returns FHIR-relative URLs without paging parameters, one per type whose copies refer to Encounters.
  */
 export function encounterSearches(encounterIds: readonly string[]): string[] {
+  return searchesBy(encounterIds, REPLICATED_TYPES, (type) => TYPES[type]?.encounterPath);
+}
+
+/**
+ * The searches that find the documentation of some Encounters.
+ *
+ * @param encounterIds - The ids of the Encounters.
+ * @param types - Types of documentation.
+ * @returns FHIR-relative URLs without paging parameters, one per type.
+ */
+export function documentSearches(encounterIds: readonly string[], types: readonly ReplicatedType[]): string[] {
+  return searchesBy(encounterIds, types, (type) => TYPES[type]?.documentPath?.split('.').at(-1));
+}
+
+function searchesBy(
+  encounterIds: readonly string[],
+  types: readonly ReplicatedType[],
+  pathOf: (type: ReplicatedType) => string | undefined
+): string[] {
   const references = encounterIds.map((id) => `Encounter/${id}`).join(',');
-  return REPLICATED_TYPES.flatMap((type) => {
-    const path = TYPES[type]?.encounterPath;
-    return path === undefined ? [] : [`${type}?${path}=${references}`];
+  return types.flatMap((type) => {
+    const path = pathOf(type);
+    return path === undefined || encounterIds.length === 0 ? [] : [`${type}?${path}=${references}`];
   });
 }
 
@@ -143,7 +188,10 @@ export function fieldsOf(resourceType: string): string {
 }
 
 function idAt(resource: Replicated, path: string | undefined, type: 'Patient' | 'Encounter'): string | undefined {
-  const { reference = '' } = (resource as unknown as Record<string, Reference | undefined>)[path ?? ''] ?? {};
+  return idIn((resource as unknown as Record<string, Reference | undefined>)[path ?? ''], type);
+}
+
+function idIn({ reference = '' }: Reference = {}, type: 'Patient' | 'Encounter'): string | undefined {
   const id = reference.startsWith(`${type}/`) ? reference.slice(type.length + 1) : '';
   return /^[A-Za-z0-9.-]{1,64}$/.test(id) ? id : undefined;
 }

@@ -1,4 +1,5 @@
 /** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
+import { DOCUMENT_TYPES } from './policy.ts';
 
 /** How the text of a setting is understood. */
 export type Kind =
@@ -181,6 +182,13 @@ export const SETTINGS = [
     kind: 'text',
     fallback: 'TREAT',
     why: 'The v3-ActReason purpose for which the replica is kept; the seeds’ CARE is TREAT.',
+  },
+  {
+    name: 'DOCUMENTS_WHEN_FINISHED',
+    kind: 'choices',
+    choices: [...DOCUMENT_TYPES, 'NONE'],
+    fallback: 'NONE',
+    why: 'Types of documentation (comma-separated) that have a copy only while each Encounter they document is `finished`; `NONE`: copied when they change, like other records. After a change of it, `reconcile` brings the copies in line.',
   },
   {
     name: 'PSEUDONYM_KEY',

@@ -3,13 +3,14 @@
  * one sweep has run, the replica is what the rules make of the source, byte for byte.
  */
 import type { WithId } from '@medplum/core';
-import type { Consent, Encounter, Observation, Patient } from '@medplum/fhirtypes';
+import type { Consent, DiagnosticReport, DocumentReference, Encounter, Observation, Patient } from '@medplum/fhirtypes';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
-import { admit, consent, createWorld, expected, held, observation } from '../support/world.ts';
+import { admit, consent, createWorld, expected, held, noteOf, observation, reportOf } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
+const settings = { REPLICA_TIMEOUT_MS: '2000', DOCUMENTS_WHEN_FINISHED: 'DocumentReference,DiagnosticReport' };
 const RUNS = Number(process.env['CHAOS_RUNS'] ?? 12);
 
 /** What can happen; numbers choose among what there is. */
@@ -20,6 +21,8 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('erase' as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('mark' as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dropEncounter' as const), which: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('document' as const), which: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('turn' as const), which: fc.nat(9) }) },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('consent' as const), which: fc.nat(9), isNarrow: fc.boolean() }),
@@ -100,6 +103,22 @@ async function take(world: World, ward: Ward, { ...step }: Step): Promise<void> 
       }
       return;
     }
+    case 'document': {
+      const at = pick(ward.patients, step.which);
+      if (at?.encounter) {
+        await repo.createResource<DocumentReference>(noteOf(at.patient, at.encounter));
+        await repo.createResource<DiagnosticReport>(reportOf(at.patient, at.encounter));
+      }
+      return;
+    }
+    case 'turn': {
+      const at = pick(ward.patients, step.which);
+      if (at?.encounter) {
+        const status = at.encounter.status === 'finished' ? 'in-progress' : 'finished';
+        at.encounter = await repo.updateResource<Encounter>({ ...at.encounter, status });
+      }
+      return;
+    }
     case 'consent': {
       const at = pick(ward.patients, step.which);
       if (at) {
@@ -140,7 +159,7 @@ test.each([
   async (profile, runs) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
-        const world = await createWorld({ profile, settings: { REPLICA_TIMEOUT_MS: '2000' } });
+        const world = await createWorld({ profile, settings });
         try {
           const ward: Ward = { patients: [], observations: [], consents: [] };
           for (const one of steps) {

@@ -5,6 +5,8 @@ import type {
   Basic,
   Bundle,
   Consent,
+  DiagnosticReport,
+  DocumentReference,
   Encounter,
   Identifier,
   Observation,
@@ -146,6 +148,32 @@ export function observation(
     ...(encounter && { encounter: { reference: `Encounter/${encounter.id}` } }),
     effectiveDateTime: '2024-05-06T07:10:11Z',
     valueQuantity: { value, unit: 'beats/min', system: 'http://unitsofmeasure.org', code: '/min' },
+  };
+}
+
+/** A note of a visit. */
+export function noteOf(patient: WithId<Patient>, ...encounters: readonly WithId<Encounter>[]): DocumentReference {
+  return {
+    resourceType: 'DocumentReference',
+    status: 'current',
+    type: { coding: [{ system: 'http://loinc.org', code: '34117-2' }] },
+    subject: { reference: `Patient/${patient.id}` },
+    date: '2024-05-06T08:00:00Z',
+    content: [{ attachment: { contentType: 'text/plain', title: 'Janeway.txt' } }],
+    context: { encounter: encounters.map(({ id }) => ({ reference: `Encounter/${id}` })) },
+  };
+}
+
+/** A laboratory report of a visit. */
+export function reportOf(patient: WithId<Patient>, encounter: WithId<Encounter>): DiagnosticReport {
+  return {
+    resourceType: 'DiagnosticReport',
+    status: 'final',
+    category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0074', code: 'LAB' }] }],
+    code: { coding: [{ system: 'http://loinc.org', code: '58410-2' }] },
+    subject: { reference: `Patient/${patient.id}` },
+    encounter: { reference: `Encounter/${encounter.id}` },
+    effectiveDateTime: '2024-05-06T07:40:00Z',
   };
 }
 

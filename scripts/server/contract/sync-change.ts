@@ -1,5 +1,13 @@
 /** `sync-change`: the copy follows the record, whatever order the events come in. */
-import type { Bundle, BundleEntry, Observation, Patient, Resource } from '@medplum/fhirtypes';
+import type {
+  Bundle,
+  BundleEntry,
+  DocumentReference,
+  Encounter,
+  Observation,
+  Patient,
+  Resource,
+} from '@medplum/fhirtypes';
 import type { WithId } from '@medplum/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemsOf } from '../../../src/fhir/systems.ts';
@@ -101,6 +109,44 @@ export const SYNC_CHANGE: readonly Check[] = [
         ({ values }) => values[0] === BURST
       );
       return seen;
+    },
+  },
+  {
+    bot: 'sync-change',
+    promise: 'documentation comes when its Encounter is finished, and goes when it is reopened',
+    async prove(ground) {
+      await ground.configure({ DOCUMENTS_WHEN_FINISHED: 'DocumentReference' });
+      try {
+        const { source } = ground;
+        const { patient, encounter, ...rest } = await admit(ground);
+        const going = await source.send<Encounter>('PUT', `Encounter/${encounter.id}`, {
+          ...encounter,
+          status: 'in-progress',
+        });
+        const note = await source.send<DocumentReference>('POST', 'DocumentReference', {
+          resourceType: 'DocumentReference',
+          status: 'current',
+          type: { coding: [{ system: 'http://loinc.org', code: '34117-2' }] },
+          subject: { reference: `Patient/${patient.id}` },
+          content: [{ attachment: { contentType: 'text/plain' } }],
+          context: { encounter: [{ reference: `Encounter/${encounter.id}` }] },
+        });
+        await consent(ground, { patient, encounter, ...rest });
+        await holds(ground, { patient, encounter, ...rest }, ALL);
+        const notes = async (): Promise<number> =>
+          (await copiesOf(ground, patient.id)).filter(({ resourceType }) => resourceType === 'DocumentReference')
+            .length;
+        const seen: number[] = [await notes()];
+        for (const status of ['finished', 'in-progress', 'finished'] as const) {
+          await source.send('PUT', `Encounter/${encounter.id}`, { ...going, status });
+          const wanted = status === 'finished' ? 1 : 0;
+          seen.push(await eventually(`the note of an Encounter that is ${status}`, notes, (found) => found === wanted));
+        }
+        must(seen.join() === '0,1,0,1', `copies: ${seen.join()}`);
+        return `copies of ${note.resourceType}: ${seen.join(', ')}`;
+      } finally {
+        await ground.configure({ DOCUMENTS_WHEN_FINISHED: 'NONE' });
+      }
     },
   },
   {

@@ -14,7 +14,8 @@ import { keyringOf } from '../keyring.ts';
 import type { Keyring } from '../keyring.ts';
 import { apply } from './apply.io.ts';
 import { audit } from './audit.io.ts';
-import { syncChildren } from './children.io.ts';
+import { syncChildren, syncDocuments } from './children.io.ts';
+import { hasFinished } from './documents.ts';
 import { begun, doneOf } from './done.ts';
 import type { Done, Told } from './done.ts';
 import { planAll } from './establish.io.ts';
@@ -193,8 +194,11 @@ async function follow(deps: Deps, facts: Facts, hint: Hint, rules: Rules): Promi
   if (patientId && patientId !== facts.patientId) {
     return add(total, await syncChange(deps, patientId, hint));
   }
-  if (!facts.isLinked || !hasTurned(facts, hint, rules)) {
+  if (!facts.isLinked) {
     return total;
+  }
+  if (!hasTurned(facts, hint, rules)) {
+    return hasFinished(facts, hint) ? add(total, await syncDocuments(deps, facts.patientId, [hint.id])) : total;
   }
   if (hint.resourceType === 'Encounter') {
     return add(total, await syncChildren(deps, facts.patientId, [hint.id]));

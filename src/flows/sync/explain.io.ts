@@ -1,6 +1,6 @@
 /** Reads what a sync would decide on, and explains it. Reads of the source only: the replica is not asked, and nothing is sent. */
 import type { Consent, Encounter, Patient, Resource, Task } from '@medplum/fhirtypes';
-import { encounterIdOf, isReplicated, mayHaveCopies, patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
+import { isReplicated, mayHaveCopies, patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import { jobsSearch } from '../../queue/job.ts';
@@ -10,6 +10,7 @@ import { linkIn, linkTerm, liveTokens } from '../link.ts';
 import { readAll } from '../read-all.io.ts';
 import { EXPLAIN_PARAMETERS, EXPLAIN_WHY } from './actions.io.ts';
 import { countsOf, explanationOf, jobsOf, prospectOf } from './explain.ts';
+import { encountersOf, hintOf } from './facts.ts';
 import type { Facts } from './facts.ts';
 
 /** Each record takes a read, and those of a patient are decided about one by one. */
@@ -35,15 +36,10 @@ async function explainRecords(deps: Reading, patientId: string, names: readonly 
   const at = instantOf(deps);
   const [outside, inside] = [names.filter((name) => !isOurs(name)), names.filter(isOurs)];
   const found = (await readAll(deps.source, inside)).flat() as (Replicated & { id: string })[];
-  const encounterIds = [...new Set(found.flatMap((record) => encounterIdOf(record) ?? []))];
+  const encounters = [...new Set(found.flatMap((record) => encountersOf(hintOf(record).hint)))];
   const { facts, jobs } = await gatherPatient(deps, patientId, [
     ...found,
-    ...((
-      await readAll(
-        deps.source,
-        encounterIds.map((id) => `Encounter/${id}`)
-      )
-    ).flat() as Encounter[]),
+    ...((await readAll(deps.source, encounters)).flat() as Encounter[]),
   ]);
   const known = found.map((record) => `${record.resourceType}/${record.id}`);
   return {

@@ -14,6 +14,8 @@ import type { Facts } from './facts.ts';
 import { decide, plan } from './plan.ts';
 import type { Plan } from './plan.ts';
 
+const HELD_BACK = 'Held back until each Encounter that it documents is finished (DOCUMENTS_WHEN_FINISHED).';
+
 /** What would be done, were the record looked at now. */
 export type Prospect = 'copy' | 'erase' | 'nothing' | 'quarantine' | 'never';
 
@@ -118,7 +120,7 @@ export function explanationOf(
     would,
     ...(reason && { reason }),
     ...(planned && !isProvisional && { token: planned.target.token }),
-    says: explain(decision),
+    says: reason === 'encounter-unfinished' ? `${HELD_BACK} ${explain(decision)}` : explain(decision),
     decision: {
       decision: decision.decision,
       reason: decision.reason,

@@ -1,6 +1,6 @@
 /** What a sync decides on: the state of one patient's record in the source, at one moment. */
 import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
-import { encounterIdOf, patientIdOf } from '../../config/policy.ts';
+import { documentedIdsOf, encounterIdOf, patientIdOf } from '../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../config/policy.ts';
 import type { SavedLink } from '../link.ts';
 
@@ -10,6 +10,8 @@ export interface Hint {
   readonly id: string;
   /** The Encounter that the record is part of, as far as known. */
   readonly encounterId?: string;
+  /** The Encounters that it documents, as far as known; an empty id for one that cannot be found. */
+  readonly documents?: readonly string[];
 }
 
 /** The state of some records of one patient. */
@@ -41,6 +43,15 @@ export function keyOf(hint: Hint): string {
 }
 
 /**
+ * @param hint - A hint.
+ * @returns The Encounters, `Encounter/id`, that decide about the record.
+ */
+export function encountersOf({ encounterId, documents = [] }: Hint): string[] {
+  const ids = new Set([...(encounterId ? [encounterId] : []), ...documents.filter(Boolean)]);
+  return [...ids].map((id) => `Encounter/${id}`);
+}
+
+/**
  * The hint that a resource gives about itself.
  *
  * @param resource - A resource of a replicated type.
@@ -48,9 +59,15 @@ export function keyOf(hint: Hint): string {
  */
 export function hintOf(resource: Replicated): { readonly patientId: string | undefined; readonly hint: Hint } {
   const encounterId = encounterIdOf(resource);
+  const documents = documentedIdsOf(resource);
   return {
     patientId: patientIdOf(resource),
-    hint: { resourceType: resource.resourceType, id: resource.id ?? '', ...(encounterId && { encounterId }) },
+    hint: {
+      resourceType: resource.resourceType,
+      id: resource.id ?? '',
+      ...(encounterId && { encounterId }),
+      ...(documents.length > 0 && { documents }),
+    },
   };
 }
 
@@ -63,10 +80,7 @@ export function hintOf(resource: Replicated): { readonly patientId: string | und
  */
 export function fingerprintOf(facts: Facts): string {
   const version = ({ id, meta }: { id?: string; meta?: { versionId?: string } }): string => `${id}@${meta?.versionId}`;
-  const read = [
-    `Patient/${facts.patientId}`,
-    ...facts.hints.flatMap((hint) => [keyOf(hint), ...(hint.encounterId ? [`Encounter/${hint.encounterId}`] : [])]),
-  ];
+  const read = [`Patient/${facts.patientId}`, ...facts.hints.flatMap((hint) => [keyOf(hint), ...encountersOf(hint)])];
   const versions = read.map((key) => {
     const record = facts.records.get(key);
     return record ? version(record) : `${key} gone`;

@@ -1,6 +1,6 @@
 /** Reads what a sync decides on, in one batch. */
 import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
-import { encounterIdOf, isReplicated } from '../../config/policy.ts';
+import { isReplicated } from '../../config/policy.ts';
 import type { Replicated } from '../../config/policy.ts';
 import { Fault, sourceFault } from '../../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../../ports.ts';
@@ -8,7 +8,7 @@ import { isControl } from '../../queue/control.ts';
 import type { Deps } from '../deps.ts';
 import { isLink, linkIn, liveTokens } from '../link.ts';
 import { controlSearch } from './controls.ts';
-import { keyOf } from './facts.ts';
+import { encountersOf, hintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 
 /** Earlier versions that are looked at for a change of patient or of standing: enough for events that come in a burst. */
@@ -31,11 +31,10 @@ export async function gather(
   withHistory = false
 ): Promise<Facts> {
   const { source, config } = deps;
+  const needed = ({ documents, ...hint }: Hint): string[] =>
+    encountersOf(documents && config.heldDocuments.includes(hint.resourceType) ? { ...hint, documents } : hint);
   const ids = Map.groupBy(
-    [
-      ...hints.map(keyOf),
-      ...hints.flatMap(({ encounterId }) => (encounterId ? [`Encounter/${encounterId}`] : [])),
-    ].filter((key) => key !== `Patient/${patientId}`),
+    [...hints.map(keyOf), ...hints.flatMap(needed)].filter((key) => key !== `Patient/${patientId}`),
     (key) => key.split('/')[0] ?? ''
   );
   const histories = withHistory ? hints.map((hint) => `${keyOf(hint)}/_history?_count=${VERSIONS}`) : [];
@@ -66,9 +65,7 @@ export async function gather(
     control: controls.find(isControl),
   };
   const corrected = hints.map((hint) => correct(hint, facts.records.get(keyOf(hint))));
-  const isComplete = corrected.every(
-    ({ encounterId }) => !encounterId || (ids.get('Encounter') ?? []).includes(`Encounter/${encounterId}`)
-  );
+  const isComplete = corrected.every((hint) => needed(hint).every((key) => ids.get('Encounter')?.includes(key)));
   return isComplete ? { ...facts, hints: corrected } : gather(deps, patientId, corrected, withHistory);
 }
 
@@ -78,8 +75,7 @@ function byType(resourceType: string, ids: readonly string[]): string {
 }
 
 function correct(hint: Hint, record: Replicated | undefined): Hint {
-  const encounterId = record ? encounterIdOf(record) : hint.encounterId;
-  return { resourceType: hint.resourceType, id: hint.id, ...(encounterId && { encounterId }) };
+  return record ? hintOf(record).hint : hint;
 }
 
 /** Deleted or never there is a fact; anything else that is not the resource is a fault. */

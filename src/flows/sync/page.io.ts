@@ -9,7 +9,7 @@ import type { Change, Copy, ReplicaFhir, ReplicaOutcome } from '../../ports.ts';
 import { enqueue } from '../../queue/store.io.ts';
 import type { Deps } from '../deps.ts';
 import { audit } from './audit.io.ts';
-import { syncChildren } from './children.io.ts';
+import { syncChildren, syncDocuments } from './children.io.ts';
 import { compare, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
 import { begun, isToldAfterwards } from './done.ts';
@@ -92,9 +92,13 @@ export async function syncPage(
       await removeDuplicates(deps, steps);
       deps.log('info', 'page-synced', countsOf(total));
       const done = new Set(facts.hints.map(keyOf));
-      return turned.size > 0 && !options.isWhole
-        ? add(total, await syncChildren(deps, patientId, [...turned], done))
-        : total;
+      if (options.isWhole) {
+        return total;
+      }
+      if (turned.size > 0) {
+        total = add(total, await syncChildren(deps, patientId, [...turned], done));
+      }
+      return add(total, await syncDocuments(deps, patientId, unturned(hints, turned), done));
     }
     facts = after;
   }
@@ -169,6 +173,11 @@ async function eraseFirst(deps: Deps, steps: readonly Step[]): Promise<readonly 
 /** Written again whatever its tag says. */
 function distrusted(copy: Copy, suspects: ReadonlySet<string> | undefined): Copy {
   return suspects?.has(copy.token) ? { ...copy, digest: undefined } : copy;
+}
+
+/** Nothing here tells whether they were finished before: their documentation is looked at, where any waits. */
+function unturned(hints: readonly Hint[], turned: ReadonlySet<string>): string[] {
+  return hints.flatMap(({ resourceType, id }) => (resourceType === 'Encounter' && !turned.has(id) ? [id] : []));
 }
 
 /** Encounters whose copy has come or gone: what refers to them has to be looked at again. */

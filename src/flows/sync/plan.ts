@@ -9,6 +9,7 @@ import { mayReplicate } from '../../rules/consent/gate.ts';
 import { deidentify } from '../../rules/deid/deidentify.ts';
 import type { DeidReason, StubName, Stubs } from '../../rules/deid/deidentify.ts';
 import type { PatientKeys } from '../../rules/deid/keys.ts';
+import { isHeldBack } from './documents.ts';
 import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 
@@ -21,6 +22,8 @@ export interface Rules {
   readonly at: string;
   /** Which records were found to have a copy, by `Type/id`: children of one Encounter ask the same question again and again. */
   readonly memo: Map<string, boolean>;
+  /** Which Encounters were found to be finished, by id, where the facts do not hold them. */
+  readonly finished?: Map<string, boolean>;
 }
 
 /** Why a record has no copy. Consent and de-identification add their own reasons. */
@@ -30,6 +33,7 @@ export type Reason =
   | 'patient-merged'
   | 'marked-no-sync'
   | 'other-patient'
+  | 'encounter-unfinished'
   | `consent-${string}`
   | DeidReason;
 
@@ -110,6 +114,9 @@ export function plan(facts: Facts, hint: Hint, rules: Rules): Plan {
   const decision = decide(facts, record, rules);
   if (decision.decision !== 'permit') {
     return withhold(`consent-${decision.reason}`, decision);
+  }
+  if (isHeldBack(facts, record, rules)) {
+    return withhold('encounter-unfinished', decision);
   }
   const parents = parentsOf(facts, hint, rules);
   const hasOriginal = mayKeepOriginal(hint, decision, rules);

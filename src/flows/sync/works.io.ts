@@ -1,9 +1,10 @@
 /** What the jobs of a lot come to: per patient, either everything or some records. */
 import type { Bundle, Task } from '@medplum/fhirtypes';
-import { encounterIdOf, isReplicated, patientIdOf } from '../../config/policy.ts';
+import { isReplicated, patientIdOf } from '../../config/policy.ts';
 import { sourceFault } from '../../observability/fault.ts';
 import { stateOf } from '../../queue/job.ts';
 import type { Deps } from '../deps.ts';
+import { hintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
 import { askedBy } from './orders.ts';
 import type { Asked } from './orders.ts';
@@ -72,8 +73,7 @@ export async function worksOf(deps: Deps, jobs: readonly Task[]): Promise<Work[]
     const versions = ((resource as Bundle | undefined)?.entry ?? []).flatMap((entry) =>
       entry.resource && isReplicated(entry.resource) ? entry.resource : []
     );
-    const encounterId = versions[0] && encounterIdOf(versions[0]);
-    const hint: Hint = { resourceType: asked.resourceType, id: asked.id, ...(encounterId && { encounterId }) };
+    const hint: Hint = versions[0] ? hintOf(versions[0]).hint : { resourceType: asked.resourceType, id: asked.id };
     const isTried = stateOf(deps.config.systems, job).attempts > 0;
     for (const patientId of new Set([asked.patientId, ...versions.flatMap((one) => patientIdOf(one) ?? [])])) {
       const work = workFor(patientId);

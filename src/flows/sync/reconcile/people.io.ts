@@ -101,7 +101,7 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
     keys,
     isRekeyed: formerTokens.length > 0,
     isToBeRekeyed: link?.tokens.some(({ value, use }) => use === undefined && formerTokens.includes(value)) ?? false,
-    rules: rulesOf(deps, keys),
+    rules: { ...rulesOf(deps, keys), finished: new Map() },
     copies: byToken.get(keys.patientToken) ?? [],
   }));
 }
@@ -110,7 +110,7 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
  * @param person - A patient.
  * @param hint - A record.
  * @param record - The same, as it was read.
- * @returns The facts from which its plan is made; Encounters are in the memo of the person's rules.
+ * @returns The facts from which its plan is made; what Encounters decide is in the person's rules.
  */
 export function factsOf(
   { patientId, patient, consents, link, isLinked, originals }: Person,

@@ -6,6 +6,7 @@ import { faultCodeOf } from '../../../observability/fault.ts';
 import type { Copy, Inspected } from '../../../ports.ts';
 import type { Counts, Scope } from '../../reconciliation.ts';
 import type { Deps } from '../../deps.ts';
+import { isFinishedFor } from '../documents.ts';
 import { hintOf, keyOf } from '../facts.ts';
 import { areOriginalsKept } from '../originals.io.ts';
 import { plan } from '../plan.ts';
@@ -181,6 +182,7 @@ function planOf({ deps, people }: Page, record: Replicated): Planned | undefined
   const made = plan(facts, hint, person.rules);
   if (hint.resourceType === 'Encounter') {
     person.rules.memo.set(keyOf(hint), made.action === 'put');
+    person.rules.finished?.set(hint.id, isFinishedFor(patientId, record));
   }
   // Where nothing was ever sent and nothing may be, there is no original either.
   const isOriginalKept = hint.resourceType !== 'Patient' || areOriginalsKept(deps, facts, [made]);
