@@ -45,7 +45,7 @@ export interface SourceFhir {
   /**
    * Sends one batch of GETs. Reads only: a batch with writes leaks connections on Medplum (`platform.md` §4.1).
    *
-   * @param urls - FHIR-relative URLs.
+   * @param urls - FHIR-relative URLs, or the next link of a page.
    * @returns One answer per URL, in order. A missing resource is a status, not an error.
    */
   read(urls: readonly string[]): Promise<readonly Fetched[]>;
@@ -216,8 +216,6 @@ export interface CopyPage {
   readonly copies: readonly Inspected[];
   /** Where the next one is, relative to the FHIR endpoint. */
   readonly next: string | undefined;
-  /** As the server counts, when it was asked to. */
-  readonly total: number | undefined;
 }
 
 /** A copy by the names that it has for us. */
@@ -292,6 +290,14 @@ export interface ReplicaFhir {
    * @throws Fault `replica-*` when any page cannot be read.
    */
   inspect(queries: readonly string[]): Promise<readonly Inspected[]>;
+  /**
+   * How many resources searches find, all asked in one request.
+   *
+   * @param queries - FHIR-relative searches without paging parameters.
+   * @returns One count per search, in order.
+   * @throws Fault `replica-*` when any cannot be counted.
+   */
+  count(queries: readonly string[]): Promise<readonly number[]>;
   /**
    * One page of a walk.
    *

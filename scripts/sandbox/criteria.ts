@@ -1,15 +1,17 @@
 import {
   badRequest,
+  convertToSearchableReferences,
   convertToSearchableTokens,
   deriveIdentifierSearchParameter,
   evalFhirPathTyped,
   getSearchParameter,
   matchesSearchRequest,
   OperationOutcomeError,
+  parseFhirPath,
   splitSearchOnComma,
   toTypedValue,
 } from '@medplum/core';
-import type { Filter } from '@medplum/core';
+import type { Filter, TypedValue } from '@medplum/core';
 import type { Resource, ResourceType, SearchParameter } from '@medplum/fhirtypes';
 import { termsForFilter, tokenTerm } from './terms.ts';
 import type { Row } from './table.ts';
@@ -64,7 +66,32 @@ function compileParameter(type: string, filter: Filter): Criterion {
   }
   const request = { resourceType: type as ResourceType, filters: [filter] };
   const terms = termsForFilter(type, param, filter);
-  return { matches: (_row, resource) => matchesSearchRequest(resource, request), ...(terms && { terms }) };
+  const matches =
+    compileList(param, filter) ?? ((_row: Row, resource: Resource) => matchesSearchRequest(resource, request));
+  return { matches, ...(terms && { terms }) };
+}
+
+/** Core reads the value of the filter again for each row: a list of 150 references would be split as often as there are rows. */
+function compileList(param: SearchParameter, filter: Filter): Criterion['matches'] | undefined {
+  if (filter.operator !== 'eq' || !param.expression) {
+    return undefined;
+  }
+  const path = parseFhirPath(param.expression);
+  const valuesOf = (resource: Resource): TypedValue[] => evalFhirPathTyped(path, [toTypedValue(resource)]);
+  const values = splitSearchOnComma(filter.value);
+  if (param.type === 'reference' && values.every((value) => value.includes('/'))) {
+    const wanted = new Set(values);
+    return (_row, resource) => convertToSearchableReferences(valuesOf(resource)).some((value) => wanted.has(value));
+  }
+  // `system|` finds what has the system, whatever the code.
+  if (param.type === 'token' && values.every((value) => /^[^|]+\|[^|]*$/.test(value))) {
+    const wanted = new Set(values.map((value) => value.toLowerCase()));
+    return (_row, resource) =>
+      convertToSearchableTokens(valuesOf(resource)).some(({ system = '', value = '' }) =>
+        ['', value].some((code) => wanted.has(`${system}|${code}`.toLowerCase()))
+      );
+  }
+  return undefined;
 }
 
 /** `subject:identifier=system|value`. Core derives the parameter, but its matcher only knows parameters that are indexed. */

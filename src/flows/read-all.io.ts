@@ -1,5 +1,5 @@
 /** Reads several things in one batch, all pages of every search. */
-import type { Bundle, Resource } from '@medplum/fhirtypes';
+import type { Resource } from '@medplum/fhirtypes';
 import { sourceFault } from '../observability/fault.ts';
 import type { Fetched, SourceFhir } from '../ports.ts';
 
@@ -10,29 +10,29 @@ import type { Fetched, SourceFhir } from '../ports.ts';
  * @throws Fault `source-*` when anything cannot be read: unread is never absent.
  */
 export async function readAll(source: SourceFhir, urls: readonly string[]): Promise<Resource[][]> {
-  const answers = urls.length > 0 ? await source.read(urls) : [];
-  const lists: Resource[][] = [];
-  for (const answer of answers) {
-    lists.push(await pagesOf(source, answer));
+  const lists = urls.map((): Resource[] => []);
+  let open = urls.map((url, at) => ({ url, at }));
+  while (open.length > 0) {
+    const answers = await source.read(open.map(({ url }) => url));
+    open = open.flatMap(({ url, at }, index) => {
+      const { found, next } = pageOf(url, answers[index]);
+      for (const resource of found) {
+        lists[at]?.push(resource);
+      }
+      return next === undefined ? [] : [{ url: next, at }];
+    });
   }
   return lists;
 }
 
-async function pagesOf(source: SourceFhir, { status, resource }: Fetched): Promise<Resource[]> {
-  if (!resource) {
-    if (status === 404 || status === 410) {
-      return [];
-    }
+function pageOf(url: string, answer: Fetched | undefined): { found: readonly Resource[]; next?: string | undefined } {
+  const { status = 0, resource } = answer ?? {};
+  if (resource?.resourceType === 'Bundle') {
+    const found = (resource.entry ?? []).flatMap((entry) => entry.resource ?? []);
+    return { found, next: resource.link?.find(({ relation }) => relation === 'next')?.url };
+  }
+  if (url.includes('?') || !(resource ?? (status === 404 || status === 410))) {
     throw sourceFault(status);
   }
-  if (resource.resourceType !== 'Bundle') {
-    return [resource];
-  }
-  const found: Resource[] = [];
-  for (let page: Bundle | undefined = resource; page;) {
-    found.push(...(page.entry ?? []).flatMap((entry) => entry.resource ?? []));
-    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-    page = next ? await source.search(next) : undefined;
-  }
-  return found;
+  return { found: resource ? [resource] : [] };
 }

@@ -33,6 +33,7 @@ export function replicaClient(config: Config, parts: Parts): ReplicaFhir {
     write: (changes) => transaction(changes.map(entryOf)),
     find: (queries) => requests.find(queries),
     inspect: (queries) => requests.inspect(queries),
+    count: (queries) => requests.count(queries),
     page: (url) => requests.page(url),
   };
 }

@@ -47,6 +47,8 @@ export interface Requests {
   find(queries: readonly string[]): Promise<readonly Copy[]>;
   /** The same with contents. */
   inspect(queries: readonly string[]): Promise<readonly Inspected[]>;
+  /** How many each search finds. */
+  count(queries: readonly string[]): Promise<readonly number[]>;
   /** One page of a walk. */
   page(url: string): Promise<CopyPage>;
 }
@@ -148,15 +150,19 @@ export function replicaRequests(config: Config, client: Client, parts: Parts): R
       JSON.stringify({ resourceType: 'Bundle', type, entry } satisfies Bundle)
     );
 
+  async function pagesOfAll(queries: readonly string[]): Promise<Bundle[]> {
+    const answered = await bundle(
+      'batch',
+      queries.map((url) => ({ request: { method: 'GET', url } }))
+    );
+    return pagesOf(entriesOf(answered), queries.length);
+  }
+
   async function search<T>(queries: readonly string[], read: (page: Bundle) => T[]): Promise<T[]> {
     const found: T[] = [];
     let open: readonly string[] = queries;
     while (open.length > 0) {
-      const answered = await bundle(
-        'batch',
-        open.map((url) => ({ request: { method: 'GET', url } }))
-      );
-      const pages = pagesOf(entriesOf(answered), open.length);
+      const pages = await pagesOfAll(open);
       for (const page of pages) {
         found.push(...read(page));
       }
@@ -170,6 +176,15 @@ export function replicaRequests(config: Config, client: Client, parts: Parts): R
     bundle,
     find: (queries) => search(queries, (page) => copiesOf(page, systems)),
     inspect: (queries) => search(queries, (page) => inspectedOf(page, systems)),
+    async count(queries): Promise<readonly number[]> {
+      const pages = await pagesOfAll(queries.map((url) => `${url}&_total=accurate&_count=1`));
+      return pages.map(({ total }) => {
+        if (total === undefined) {
+          throw new Fault('replica-rejected', ['no total']);
+        }
+        return total;
+      });
+    },
     async page(url): Promise<CopyPage> {
       const { outcome, content } = await request(undefined, 'GET', url);
       if (outcome.kind !== 'done') {
@@ -179,7 +194,7 @@ export function replicaRequests(config: Config, client: Client, parts: Parts): R
       if (page?.resourceType !== 'Bundle') {
         throw new Fault('replica-unavailable', ['a search was not answered']);
       }
-      return { copies: inspectedOf(page, systems), next: nextPage(page, replica.fhirUrl), total: page.total };
+      return { copies: inspectedOf(page, systems), next: nextPage(page, replica.fhirUrl) };
     },
   };
 }

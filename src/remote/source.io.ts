@@ -66,7 +66,7 @@ export function sourceClient(
 
   return {
     async read(urls): Promise<readonly Fetched[]> {
-      const entry = urls.map((url) => ({ request: { method: 'GET' as const, url } }));
+      const entry = urls.map((url) => ({ request: { method: 'GET' as const, url: relative(medplum, url) } }));
       const bundle = await ask(async () => medplum.executeBatch({ resourceType: 'Bundle', type: 'batch', entry }));
       if (bundle.entry?.length !== urls.length) {
         throw new Fault('source-incomplete');
@@ -76,7 +76,10 @@ export function sourceClient(
         return status >= 200 && status < 300 && resource ? { status, resource } : { status };
       });
     },
-    search: (url) => ask(async () => medplum.get<Bundle>(url.startsWith('http') ? url : medplum.fhirUrl(url))),
+    async search(url): Promise<Bundle> {
+      const whole = medplum.fhirUrl(relative(medplum, url));
+      return ask(async () => medplum.get<Bundle>(whole));
+    },
     async record(event: AuditEvent): Promise<void> {
       await ask(async () => medplum.createResource(event));
     },
@@ -196,6 +199,19 @@ function versionOf(stored: Bundle | undefined): string | undefined {
     throw new Fault('source-incomplete', ['not a transaction']);
   }
   return stored?.entry?.[0]?.resource?.meta?.versionId;
+}
+
+/** Only the path of a next link is used: whatever host it names, the request goes where all others go. */
+function relative(medplum: MedplumClient, url: string): string {
+  if (!url.startsWith('http')) {
+    return url;
+  }
+  const { pathname, search } = new URL(url);
+  const root = medplum.fhirUrl('').pathname;
+  if (!pathname.startsWith(root)) {
+    throw new Fault('source-incomplete', ['a next link leads elsewhere']);
+  }
+  return pathname.slice(root.length) + search;
 }
 
 function conditionOf(control: Basic | Consent | Task): string {

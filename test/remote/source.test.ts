@@ -24,6 +24,36 @@ describe('the source', () => {
     expect(answers[1]).toMatchObject({ status: 200, resource: { id: patient.id } });
   });
 
+  test.each([
+    ['a batch', 'read'],
+    ['a search', 'search'],
+  ] as const)(
+    '%s follows a next link by its path: whatever host it names, nobody else gets the token',
+    async (_name, how) => {
+      const medplum = new MockClient();
+      const asked: string[] = [];
+      const one = { resourceType: 'Patient' as const, id: 'p' };
+      medplum.executeBatch = (bundle) => {
+        asked.push(...(bundle.entry ?? []).map(({ request }) => `${medplum.fhirUrl('').href}${request?.url}`));
+        return Promise.resolve({
+          resourceType: 'Bundle',
+          type: 'batch-response',
+          entry: [{ response: { status: '200' }, resource: one }],
+        });
+      };
+      medplum.get = ((url: URL) => Promise.resolve(void asked.push(url.href))) as never;
+      const source = sourceClient(medplum, { clock, random });
+      const ask = async (url: string): Promise<unknown> => (how === 'read' ? source.read([url]) : source.search(url));
+      await ask('https://elsewhere.example/fhir/R4/Patient?_cursor=2-1');
+      await ask('Patient?name=x');
+      expect(asked).toEqual([
+        `${medplum.fhirUrl('').href}Patient?_cursor=2-1`,
+        `${medplum.fhirUrl('').href}Patient?name=x`,
+      ]);
+      await expect(ask('https://elsewhere.example/other/Patient')).rejects.toMatchObject({ code: 'source-incomplete' });
+    }
+  );
+
   test('ensures a control resource once, and saves it over what was there', async () => {
     const medplum = new MockClient();
     const source = sourceClient(medplum, { clock, random });

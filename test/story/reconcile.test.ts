@@ -1,6 +1,7 @@
 import type { WithId } from '@medplum/core';
 import type { AuditEvent, Observation, Patient, Resource } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { patientKeys } from '../../src/rules/deid/keys.ts';
 import { admit, all, consent, copies, createWorld, expected, held, observation } from '../support/world.ts';
@@ -69,18 +70,19 @@ test('when nothing differs, it reads both sides, writes its checkpoint and its r
   await inLine();
   const trail = (await world.trail()).length;
   world.sent();
+  world.asked();
   expect(await run()).toMatchObject({
     isComplete: true,
     walked: 3,
     encounters: { total: 3, ...QUIET },
     observations: { total: 3, enqueued: 0, withheld: 0, ...QUIET },
   });
-  expect(
-    world
-      .sent()
-      .map(({ interaction }) => interaction)
-      .filter((one) => one !== 'batch' && !one.startsWith('search'))
-  ).toEqual([]);
+  const sent = world.sent().map(({ interaction }) => interaction);
+  expect(sent.filter((one) => one !== 'batch' && !one.startsWith('search'))).toEqual([]);
+  // Patients by token, each other type, and the counts of all types.
+  expect(sent).toHaveLength(REPLICATED_TYPES.length + 1);
+  // Two looks for the run, its making, its lease, two pages of Patients, Consents with links, each other type, the result, the checkpoint.
+  expect(world.asked()).toHaveLength(8 + REPLICATED_TYPES.length);
   expect((await world.trail()).length).toBe(trail);
   expect((await history()).map(({ subtype }) => subtype?.[0]?.code)).toEqual(['run-complete']);
 });
@@ -225,6 +227,22 @@ describe('it finds and repairs', () => {
   }
 });
 
+test('a dry run goes on from where it says it is, and stays one whatever the state says', async () => {
+  const [patient] = await inLine();
+  await world.sandbox.source.repo.createResource<Observation>(observation(patient as WithId<Patient>, undefined, 61));
+  const before = await held(world);
+  const { state, isComplete } = (await run({ dryRun: true, seconds: 0 })) as Result & {
+    readonly state: { readonly scope: object };
+  };
+  expect(isComplete).toBe(false);
+  const forged = { ...state, scope: { ...state.scope, isDryRun: false } };
+  expect(await run({ dryRun: true, state: forged })).toMatchObject({
+    isComplete: true,
+    observations: { notSynced: 1 },
+  });
+  expect(await held(world)).toEqual(before);
+});
+
 test('a dry run writes nothing on either side, not even its result, and names what it would do', async () => {
   const [patient] = await inLine();
   const made = await world.sandbox.source.repo.createResource<Observation>(
@@ -331,4 +349,18 @@ describe('scopes', () => {
       body: { issue: [{ code: 'invalid' }, { details: { text: expect.stringContaining(problem) as string } }] },
     });
   });
+});
+
+test('a patient with more records than a page is read to the end on both sides', async () => {
+  const [patient] = await inLine();
+  const { repo } = world.sandbox.source;
+  for (let i = 0; i < 1100; i++) {
+    await repo.createResource(observation(patient as WithId<Patient>, undefined, i));
+    if (i % 500 === 499) {
+      await world.sandbox.clock.advance(10);
+    }
+  }
+  expect(await run()).toMatchObject({ observations: { total: 1103, notSynced: 1100, enqueued: 1100, errors: 0 } });
+  expect(await copies(world)).toMatchObject({ Observation: 1103 });
+  expect(await run()).toMatchObject({ observations: { total: 1103, enqueued: 0, ...QUIET } });
 });

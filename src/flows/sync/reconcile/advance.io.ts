@@ -7,13 +7,15 @@ import { reconciliationEventOf } from '../../../observability/reconciliation-tra
 import { NO_COUNTS, sum } from '../../reconciliation.ts';
 import type { Counts, Listed, RunState, Scope } from '../../reconciliation.ts';
 import type { Deps } from '../../deps.ts';
-import { countOf, removeOrphans } from './orphans.io.ts';
+import { countsOf, removeOrphans } from './orphans.io.ts';
 import { repair } from './repair.io.ts';
 import type { WorkList } from './repair.io.ts';
 import { walkPage } from './walk.io.ts';
 
 /** A dry run names so many differences; the others it counts. */
 const MOST_LISTED = 500;
+/** Patients in one page of a first fill: nearly all of their records are to be written, and a page that is cut off comes again. */
+const FILL_PAGE = 100;
 /** Versions that are remembered so that they are not looked at twice; forgetting one costs a second look and no more. */
 const MOST_SEEN = 2000;
 
@@ -161,7 +163,8 @@ function feedsOf({ patient, organization }: Scope): string[] {
 /** By `_lastUpdated`, since only that gives a cursor (`platform.md` §5.5): who is changed meanwhile comes again at the end. */
 function firstPage(feed: string, { phase, startedAt, scope }: RunState, overlapMs: number): string {
   const since = phase === 'tail' ? `&_lastUpdated=ge${new Date(startedAt - overlapMs).toISOString()}` : '';
-  return `${feed}&_sort=_lastUpdated&_count=${Math.max(20, scope.batchSize)}${since}`;
+  const count = scope.isFill ? Math.min(FILL_PAGE, scope.batchSize) : scope.batchSize;
+  return `${feed}&_sort=_lastUpdated&_count=${Math.max(20, count)}${since}`;
 }
 
 /** A search by two parameters of which either may be true is two searches; whom the first has found the second leaves out. */
@@ -191,34 +194,35 @@ function afterFeed({ phase, feed, scope }: RunState, feeds: number): Partial<Run
   return { phase: isEverything ? 'orphans' : 'done', feed: 0, cursor: undefined };
 }
 
-/** One type: Patients first, whose children go with them. */
+/** The next type of which the replica counts too many: Patients first, whose children go with them. */
 async function stepOrphans(deps: Deps, state: RunState, draft: Draft): Promise<Partial<RunState>> {
   const { scope, feed, runId, startedAt } = state;
-  const type = scope.types[feed];
+  const types = scope.types.slice(feed);
+  const counts = await countsOf(deps, types);
+  const at = types.findIndex((type, index) => (counts[index] ?? 0) > explained(type, draft, scope));
+  const type = types[at];
   if (!type) {
     return { phase: 'done' };
   }
   try {
-    if ((await countOf(deps, type)) > explained(type, draft, scope)) {
-      await removeOrphans(deps, type, {
-        isDryRun: scope.isDryRun,
-        tell: async (copies) => {
-          copies.forEach(({ resourceType, token }) => note(draft, { resourceType, token, kind: 'orphaned' }));
-          if (!scope.isDryRun && copies.length > 0) {
-            copies.forEach(({ resourceType }) => count(draft, resourceType, { enqueued: 1 }));
-            const event = {
-              runId,
-              bot: deps.bot,
-              startedAt,
-              endedAt: deps.clock.now(),
-              hasErrors: false,
-              removed: copies,
-            };
-            await deps.source.record(reconciliationEventOf(event, deps.config.systems));
-          }
-        },
-      });
-    }
+    await removeOrphans(deps, type, {
+      isDryRun: scope.isDryRun,
+      tell: async (copies) => {
+        copies.forEach(({ resourceType, token }) => note(draft, { resourceType, token, kind: 'orphaned' }));
+        if (!scope.isDryRun && copies.length > 0) {
+          copies.forEach(({ resourceType }) => count(draft, resourceType, { enqueued: 1 }));
+          const event = {
+            runId,
+            bot: deps.bot,
+            startedAt,
+            endedAt: deps.clock.now(),
+            hasErrors: false,
+            removed: copies,
+          };
+          await deps.source.record(reconciliationEventOf(event, deps.config.systems));
+        }
+      },
+    });
   } catch (error) {
     switch (faultCodeOf(error)) {
       case 'deadline':
@@ -231,7 +235,7 @@ async function stepOrphans(deps: Deps, state: RunState, draft: Draft): Promise<P
         throw error;
     }
   }
-  return { feed: feed + 1 };
+  return { feed: feed + at + 1 };
 }
 
 /** Copies that are accounted for: those that there should be and are, and in a dry run also those that should not and were seen. */

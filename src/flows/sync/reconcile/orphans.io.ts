@@ -19,19 +19,21 @@ const AT_A_TIME = 50;
 
 /**
  * @param deps - The run.
- * @param type - A type.
- * @returns How many copies of ours the replica counts.
+ * @param types - Some types.
+ * @returns How many copies of ours the replica counts of each, in order.
  * @throws Fault `replica-*` when it cannot be asked.
  */
-export async function countOf({ replica, config }: Deps, type: ReplicatedType): Promise<number> {
-  const system = type === 'Patient' ? config.systems.patientToken : config.systems.resourceToken;
-  const { total } = await replica.page(
-    `${type}?identifier=${encodeURIComponent(`${system}|`)}&_total=accurate&_count=1`
+export async function countsOf(
+  { replica, config }: Deps,
+  types: readonly ReplicatedType[]
+): Promise<readonly number[]> {
+  const { patientToken, resourceToken } = config.systems;
+  return replica.count(
+    types.map((type) => {
+      const system = type === 'Patient' ? patientToken : resourceToken;
+      return `${type}?identifier=${encodeURIComponent(`${system}|`)}`;
+    })
   );
-  if (total === undefined) {
-    throw new Fault('replica-rejected', ['no total']);
-  }
-  return total;
 }
 
 /**

@@ -1,13 +1,13 @@
 /** The patients of a page with all that a plan needs: Consents, keys and their copies, each asked for once. */
-import type { Basic, Bundle, Consent, Patient, Resource } from '@medplum/fhirtypes';
+import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import type { Replicated } from '../../../config/policy.ts';
-import { sourceFault } from '../../../observability/fault.ts';
-import type { Copy, SourceFhir } from '../../../ports.ts';
+import type { Copy } from '../../../ports.ts';
 import type { PatientKeys } from '../../../rules/deid/keys.ts';
 import type { Deps } from '../../deps.ts';
 import { keyringOf } from '../../keyring.ts';
 import { isLink, linkIn, liveTokens } from '../../link.ts';
 import type { SavedLink } from '../../link.ts';
+import { readAll } from '../../read-all.io.ts';
 import { controlsSearch } from '../controls.ts';
 import { patientOfConsent } from '../sweep.io.ts';
 import type { Facts, Hint } from '../facts.ts';
@@ -17,8 +17,8 @@ import type { Rules } from '../plan.ts';
 import { rulesOf } from '../rules.ts';
 import { searchesOf } from '../search.ts';
 
-/** Patients in one search of Consents: its next links fit a URL. */
-const CHUNK = 150;
+/** Patients in one search of Consents: most have one or two, so that a page holds all of them. */
+const CHUNK = 500;
 
 /** A patient and what plans are made by. */
 export interface Person {
@@ -56,16 +56,13 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
   const chunks = Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
     ids.slice(at * CHUNK, (at + 1) * CHUNK)
   );
-  const answers = await source.read([
+  const lists = await readAll(source, [
     ...chunks.map(
       (some) => `Consent?patient=${some.map((id) => `Patient/${id}`).join(',')}&_sort=_lastUpdated&_count=1000`
     ),
     ...chunks.map((some) => controlsSearch(systems, some)),
   ]);
-  const found: Resource[] = [];
-  for (const { status, resource } of answers) {
-    found.push(...(await allPages(source, status, resource as Bundle | undefined)));
-  }
+  const found = lists.flat();
   const consents = Map.groupBy(
     found.filter((one): one is Consent => one.resourceType === 'Consent'),
     patientOfConsent
@@ -122,17 +119,4 @@ export function factsOf(
     [keyOf(hint), record],
   ]);
   return { patientId, patient, consents, link, isLinked, hints: [hint], records, earlier: [], originals };
-}
-
-async function allPages(source: SourceFhir, status: number, first: Bundle | undefined): Promise<Resource[]> {
-  if (first?.resourceType !== 'Bundle') {
-    throw sourceFault(status);
-  }
-  const found: Resource[] = [];
-  for (let page: Bundle | undefined = first; page;) {
-    found.push(...(page.entry ?? []).flatMap(({ resource }) => resource ?? []));
-    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-    page = next ? await source.search(next) : undefined;
-  }
-  return found;
 }

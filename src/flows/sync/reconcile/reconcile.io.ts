@@ -12,6 +12,8 @@ import { callOf, EVERYTHING } from './scope.ts';
 const HOUR_MS = 3_600_000;
 /** A run of the bot that was killed holds its lease a little longer than it could have lived: bots have at most 300 s. */
 const LEASE_MS = 315_000;
+/** What was only read is soon read again; what was repaired is counted once, so that is saved at once. */
+const SAVE_MS = 10_000;
 
 /** What the bot answers: how far the run is, and what a dry run would do. */
 export interface Answer extends Result {
@@ -58,7 +60,7 @@ export async function reconcile(deps: Deps, input: unknown): Promise<Answer> {
   const until = seconds === undefined ? deps.deadlineAt : Math.min(deps.deadlineAt, deps.clock.now() + seconds * 1000);
   const limited = { ...deps, deadlineAt: until };
   if (scope.isDryRun) {
-    const reached = await advance(limited, state ?? begun(deps, scope), () => Promise.resolve());
+    const reached = await advance(limited, state ? { ...state, scope } : begun(deps, scope), () => Promise.resolve());
     const isDone = reached.phase === 'done';
     return { ...resultOf(reached, deps.clock.now()), listed: reached.listed, ...(!isDone && { state: reached }) };
   }
@@ -129,12 +131,17 @@ async function goOn(deps: Deps, name: string, run: SavedRun): Promise<Result[]> 
     return [];
   }
   let last: RunState = taken;
+  let saved = { at: clock.now(), effects: effectsOf(taken) };
   const save = async (state: RunState): Promise<void> => {
     last = state;
-    if (state.phase === 'done') {
+    const isDone = state.phase === 'done';
+    if (isDone) {
       await record(deps, state);
     }
-    await source.save(runBasic(config.systems, name, state, state.phase === 'done' ? 0 : leasedUntil));
+    if (isDone || effectsOf(state) > saved.effects || clock.now() - saved.at >= SAVE_MS) {
+      saved = { at: clock.now(), effects: effectsOf(state) };
+      await source.save(runBasic(config.systems, name, state, isDone ? 0 : leasedUntil));
+    }
   };
   try {
     const reached = await advance(deps, taken, save);
@@ -153,6 +160,10 @@ async function goOn(deps: Deps, name: string, run: SavedRun): Promise<Result[]> 
     await source.save(runBasic(config.systems, name, last, 0)).catch(() => undefined);
     throw error;
   }
+}
+
+function effectsOf({ counts }: RunState): number {
+  return Object.values(counts).reduce((all, { enqueued, errors }) => all + enqueued + errors, 0);
 }
 
 async function record({ source, config, clock, bot }: Deps, state: RunState): Promise<void> {

@@ -1,10 +1,9 @@
 /** Records and copies of many patients, of one type: one search on each side for as many patients as fill a page. */
-import type { Bundle } from '@medplum/fhirtypes';
-import { fieldsOf, patientSearch, recordsSearch } from '../../../config/policy.ts';
+import { fieldsOf, recordsSearch } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
-import { sourceFault } from '../../../observability/fault.ts';
-import type { Copy, Inspected, SourceFhir } from '../../../ports.ts';
+import type { Copy, Inspected } from '../../../ports.ts';
 import type { Deps } from '../../deps.ts';
+import { readAll } from '../../read-all.io.ts';
 import type { Person } from './people.io.ts';
 
 /** What both sides hold of some patients, of one type. */
@@ -25,8 +24,8 @@ export interface Reading {
   readonly rates: Map<string, number>;
 }
 
-/** Of a page so much is aimed at, so that few slices have to be halved. */
-const FILL = 0.7;
+/** Pages that a slice should fill: the last one is half empty on average, so two of them waste less than one. */
+const PAGES = 2.5;
 const FIRST_RATE = 8;
 
 /**
@@ -36,7 +35,7 @@ const FIRST_RATE = 8;
  * @param type - Any type but Patient.
  * @param people - The patients.
  * @param reading - How to read.
- * @yields Slices; all records of a patient may take several.
+ * @yields Slices.
  * @throws Fault when either server cannot be read.
  */
 export async function* slicesOf(
@@ -65,71 +64,24 @@ async function* inOrder(
   people: readonly Person[],
   reading: Reading
 ): AsyncGenerator<Slice, undefined> {
-  let from = 0;
-  let most = people.length;
-  while (from < people.length) {
+  for (let from = 0; from < people.length;) {
     const rate = reading.rates.get(type) ?? FIRST_RATE;
-    const fitting = Math.max(1, Math.floor((reading.batchSize * FILL) / Math.max(rate, 0.001)));
-    const some = people.slice(from, from + Math.min(fitting, most));
-    const page = await first(deps.source, type, some);
-    if (page.next && some.length > 1) {
-      // Unsorted results of several pages are not stable: fewer patients at a time.
-      most = Math.ceil(some.length / 2);
-      reading.rates.set(type, Math.max(rate, (1000 / some.length) * 1.1));
-      continue;
-    }
-    most = people.length;
-    reading.rates.set(type, Math.max(0.001, page.records.length / some.length));
+    const fitting = Math.max(1, Math.floor((reading.batchSize * PAGES) / Math.max(rate, 0.001)));
+    const some = people.slice(from, from + fitting);
+    const [records, copies] = await Promise.all([recordsOf(deps, type, some), copiesOf(deps, type, some, reading)]);
+    reading.rates.set(type, records.length / some.length);
     from += some.length;
-    if (page.next) {
-      yield* ofOne(deps, type, some, reading);
-    } else {
-      yield { type, people: some, records: page.records, copies: await copiesOf(deps, type, some, reading) };
-    }
+    yield { type, people: some, records, copies };
   }
   return undefined;
 }
 
-interface Page {
-  readonly records: readonly Replicated[];
-  readonly next: string | undefined;
-}
-
-/** In a batch, whose URLs may be longer than a server takes as the address of a request. */
-async function first(source: SourceFhir, type: ReplicatedType, people: readonly Person[]): Promise<Page> {
+/** In batches, whose URLs may be longer than a server takes as the address of a request. */
+async function recordsOf({ source }: Deps, type: ReplicatedType, people: readonly Person[]): Promise<Replicated[]> {
   const ids = people.map(({ patientId }) => patientId);
-  const [answer] = await source.read([`${recordsSearch(type, ids)}&_count=1000`]);
-  if (answer?.resource?.resourceType !== 'Bundle') {
-    const status = answer?.status ?? 0;
-    throw sourceFault(status);
-  }
-  return pageOf(answer.resource);
-}
-
-function pageOf(bundle: Bundle): Page {
-  return {
-    records: (bundle.entry ?? []).flatMap(({ resource }) => (resource as Replicated | undefined) ?? []),
-    next: bundle.link?.find(({ relation }) => relation === 'next')?.url,
-  };
-}
-
-/** A patient with more than a page: by cursor. All copies come with the first slice, since those that are left over are orphans. */
-async function* ofOne(
-  deps: Deps,
-  type: ReplicatedType,
-  people: readonly Person[],
-  reading: Reading
-): AsyncGenerator<Slice> {
-  const copies = [...(await copiesOf(deps, type, people, reading))];
-  const records: Replicated[] = [];
-  const [{ patientId } = { patientId: '' }] = people;
-  let url: string | undefined = `${patientSearch(type, patientId)}&_sort=_lastUpdated&_count=1000`;
-  while (url) {
-    const page: Page = pageOf(await deps.source.search(url));
-    records.push(...page.records);
-    url = page.next;
-  }
-  yield { type, people, records, copies };
+  // Sorted, so that pages follow each other by cursor (`platform.md` §5.5): what changes meanwhile comes once more, and counts as it is then.
+  const [found = []] = await readAll(source, [`${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000`]);
+  return [...new Map((found as Replicated[]).map((record) => [record.id, record])).values()];
 }
 
 async function copiesOf(
@@ -142,7 +94,6 @@ async function copiesOf(
   if (ids.length === 0) {
     return [];
   }
-  // Sorted, so that pages follow each other by cursor (`platform.md` §5.5).
   const search = `${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000`;
   return isDeep ? replica.inspect([search]) : replica.find([`${search}&_fields=${fieldsOf(type)}`]);
 }
