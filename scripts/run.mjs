@@ -17,6 +17,7 @@ const typecheck = (project) => ['node_modules/typescript/bin/tsc', '-p', project
 const TASKS = {
   start: [build, ['scripts/start.ts']],
   demo: [build, ['scripts/demo.ts']],
+  screenshots: [build, ['scripts/screenshots.ts']],
   'test-monitoring': [build, ['scripts/test-monitoring.ts']],
   bench: [build, ['scripts/bench.ts']],
   build: [['scripts/build.ts']],

@@ -21,6 +21,7 @@ import { METRICS } from './server/contract/metrics.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
+import { STATUS } from './server/contract/status.ts';
 import { SWEEP } from './server/contract/sweep.ts';
 import { SYNC_CHANGE } from './server/contract/sync-change.ts';
 import { TRAIL } from './server/contract/trail.ts';
@@ -169,6 +170,7 @@ async function run(superAdmin: Server, base: string, source: Made, replica: Made
     ...HEALTH,
     ...CHAOS,
     ...METRICS,
+    ...STATUS,
   ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {
     await test(check.bot, check.promise, () => check.prove(ground));

@@ -60,7 +60,7 @@ declare module 'node:crypto' {
   interface Hmac {
     update(data: string | Bytes): Hmac;
     digest(): Bytes;
-    digest(encoding: 'hex' | 'base64url'): string;
+    digest(encoding: 'hex' | 'base64' | 'base64url'): string;
   }
   export function createHmac(algorithm: 'sha256', key: string | Bytes): Hmac;
   export function createHash(algorithm: 'sha256'): Hmac;

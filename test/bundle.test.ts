@@ -157,6 +157,12 @@ async function runInLambda(file: string): Promise<Seen> {
 /** `health` says how the source is doing, settings or not; and nothing is there to ask but the source. */
 const MAY_ASK: Readonly<Record<string, RegExp>> = { health: /^http:\/\/source\.invalid\/fhir\/R4\/Basic\?/ };
 
+/** Of an answer; a page is a Binary. */
+function textOf(answer: unknown): string {
+  const { resourceType, data } = answer as { resourceType?: string; data?: string };
+  return resourceType === 'Binary' ? Buffer.from(data ?? '', 'base64').toString('utf8') : JSON.stringify(answer);
+}
+
 /**
  * A bot without settings may refuse, by throwing a plain OperationOutcome (the only shape that Medplum passes on with
  * its code), or report that they are missing. It may not stumble.
@@ -170,7 +176,7 @@ function expectCleanRefusal({ result, thrown, requests }: Seen, bot = ''): void 
     // `observability/fault.ts` answers this text for errors that are not ours, that is, for defects.
     expect(JSON.stringify(thrown)).not.toContain('failed unexpectedly');
   }
-  expect(JSON.stringify(thrown ?? result)).toMatch(/setting|missing|REPLICA_/i);
+  expect(textOf(thrown ?? result)).toMatch(/setting|missing|REPLICA_/i);
   expect(
     requests.filter((url) => !MAY_ASK[bot]?.test(url)),
     'called a server without settings'

@@ -47,7 +47,8 @@ export type BotName =
   | 'ingest'
   | 'retry-jobs'
   | 'reconcile'
-  | 'metrics';
+  | 'metrics'
+  | 'status';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;

@@ -3,6 +3,7 @@ import type { Task } from '@medplum/fhirtypes';
 import { heldBy } from '../../queue/control.ts';
 import type { Control } from '../../queue/control.ts';
 import type { Watermarks } from '../checkpoint.ts';
+import { JOBS_LATE_MS, SWEEP_LATE_MS, SWEEP_LOST_MS } from '../late.ts';
 
 /** Worst last. */
 export const STATES = ['healthy', 'degraded', 'unhealthy'] as const;
@@ -44,12 +45,6 @@ export interface QueueStanding {
   readonly oldestWaitingSeconds: number;
 }
 
-/** Three sweeps that did not happen; a day without any. */
-const LATE_MS = 15 * 60_000;
-const LOST_MS = 24 * 3_600_000;
-/** A job waits for seconds when all is well, and for hours when the replica is down. */
-const WAITING_MS = 3_600_000;
-
 export const HEALTHY: Verdict = { state: 'healthy' };
 
 /**
@@ -85,10 +80,10 @@ export function watermarksVerdict(watermarks: Watermarks, now: number): Verdict 
   if (age === undefined) {
     return { state: 'degraded', reason: 'never-swept' };
   }
-  if (age > LOST_MS) {
+  if (age > SWEEP_LOST_MS) {
     return { state: 'unhealthy', reason: 'sweep-stopped' };
   }
-  return age > LATE_MS ? { state: 'degraded', reason: 'sweep-late' } : HEALTHY;
+  return age > SWEEP_LATE_MS ? { state: 'degraded', reason: 'sweep-late' } : HEALTHY;
 }
 
 /**
@@ -112,7 +107,7 @@ export function queueVerdict(control: Control, waiting: readonly Task[], failed:
   if (heldBy(control) !== undefined) {
     return { state: 'degraded', reason: control.pausedAt === undefined ? 'breaker-open' : 'queue-paused' };
   }
-  if (waitOf(waiting, now) > WAITING_MS) {
+  if (waitOf(waiting, now) > JOBS_LATE_MS) {
     return { state: 'degraded', reason: 'jobs-waiting' };
   }
   return failed > 0 ? { state: 'degraded', reason: 'jobs-failed' } : HEALTHY;

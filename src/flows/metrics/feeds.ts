@@ -4,10 +4,13 @@ import type { Systems } from '../../fhir/systems.ts';
 import { jobsSearch } from '../../queue/job.ts';
 import { samplesOfEvent } from './events.ts';
 import { add } from './figures.ts';
+import type { Sample } from './figures.ts';
 import { botOf, isRun, RUN_TYPE, samplesOfRun } from './runs.ts';
 import { shortId, within } from './state.ts';
 import type { Mark, MetricsState } from './state.ts';
 import { samplesOfTask } from './tasks.ts';
+import { grown, pointsOf, pointsOfEvent } from './trend.ts';
+import type { Point } from './trend.ts';
 
 type Row = AuditEvent | Task;
 
@@ -51,20 +54,32 @@ export function fold(
   const fresh = rows.filter((row) => !Object.hasOwn(mark.seen, keyOf(row)));
   // The rows of one page name bots for each other: what a bot did may stand before its own run.
   const bots = { ...state.bots, ...namesIn(fresh) };
+  const counted = fresh.map((row) => ({ row, samples: samplesOf(row, systems, bots) }));
   const figures = add(
     state.figures,
-    fresh.flatMap((row) => samplesOf(row, systems, bots))
+    counted.flatMap(({ samples }) => samples)
+  );
+  const trend = grown(
+    state.trend,
+    counted.flatMap(({ row, samples }) => pointsOfRow(row, samples))
   );
   const times = rows.flatMap(({ meta }) => meta?.lastUpdated ?? []);
   const watermark = [mark.watermark ?? '', ...times].sort().at(-1);
   const seen = { ...mark.seen, ...Object.fromEntries(fresh.map((row) => [keyOf(row), row.meta?.lastUpdated ?? ''])) };
   const next: Mark = { watermark, seen: within(seen, watermark, overlapMs) };
-  return { ...state, bots, figures, marks: { ...state.marks, [feed]: next } };
+  return { ...state, bots, figures, trend, marks: { ...state.marks, [feed]: next } };
 }
 
 /** Events are never changed; of a job each version is a row. */
 function keyOf(row: Row): string {
   return shortId(row.resourceType === 'Task' ? row.meta?.versionId : row.id);
+}
+
+/** A row that counted for nothing, such as one that came back from an archive, is in no trend either. */
+function pointsOfRow(row: Row, samples: readonly Sample[]): readonly Point[] {
+  const isEvent = row.resourceType === 'AuditEvent';
+  const at = Date.parse((isEvent ? row.recorded : row.meta?.lastUpdated) ?? '');
+  return samples.length === 0 ? [] : [...pointsOf(samples, at), ...(isEvent ? pointsOfEvent(row) : [])];
 }
 
 function namesIn(rows: readonly Row[]): Record<string, string> {

@@ -1,14 +1,12 @@
 /** What a scrape is answered. Counters go on where the last reading left them, whatever was restarted or redeployed meanwhile. */
-import type { Basic, Binary } from '@medplum/fhirtypes';
+import type { Binary } from '@medplum/fhirtypes';
 import type { Loaded } from '../../config/load.ts';
 import { Fault } from '../../observability/fault.ts';
 import { binaryOf, jsonOf } from './exposition.ts';
 import type { JsonFamily } from './exposition.ts';
 import type { ReplicaProbe } from '../../ports.ts';
-import { read } from './read.io.ts';
+import { current } from './current.io.ts';
 import type { MetricsDeps } from './read.io.ts';
-import { stateBasic, stateOf, stateSearch } from './state.ts';
-import type { MetricsState } from './state.ts';
 import { withZeros } from './zeros.ts';
 
 /** What the bot is given. */
@@ -41,22 +39,4 @@ export async function metrics(
   const { state, org } = await current({ ...rest, config: loaded.config, probe: replica });
   const all = { ...withZeros(state.figures, org), ...state.gauges };
   return format === 'json' ? jsonOf(all) : binaryOf(all);
-}
-
-/** The last reading while it is young enough, or a new one, which is kept. */
-async function current(deps: MetricsDeps): Promise<{ readonly state: MetricsState; readonly org: string | undefined }> {
-  const { config, source, clock } = deps;
-  const page = await source.search(stateSearch(config.systems));
-  const saved = page.entry?.[0]?.resource as Basic | undefined;
-  // Resources tell the project that they are of.
-  const org = saved?.meta?.project;
-  const before = stateOf(config.systems, saved);
-  if (saved && clock.now() - before.takenAt < config.metricsMaxAgeMs) {
-    return { state: before, org };
-  }
-  const state = await read(deps, before);
-  const basic = stateBasic(config.systems, state);
-  // Whoever loses a race has counted from the same state as the winner: the answer is right, and the next reading goes on from the winner's.
-  await (saved?.id ? source.replace({ ...basic, id: saved.id }, `${saved.meta?.versionId}`) : source.ensure(basic));
-  return { state, org };
 }

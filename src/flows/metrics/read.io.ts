@@ -9,6 +9,7 @@ import { add, gauge } from './figures.ts';
 import type { Figures, Sample } from './figures.ts';
 import { joined, questionsOf } from './gauges.ts';
 import type { MetricsState } from './state.ts';
+import { grown, pointsOfReading } from './trend.ts';
 
 /** What the flow is given: it reads, and keeps its own Basic. */
 export interface MetricsDeps {
@@ -51,17 +52,19 @@ export async function read(deps: MetricsDeps, before: MetricsState): Promise<Met
   const asked = [{ family: 'holi_database_query_duration_seconds', labels: ['source'] } as const].map(
     (sample): Sample => ({ ...sample, value: (answeredAt - startedAt) / 1000 })
   );
+  const standing = joined([
+    ...questions.map(({ figures }, index) => figures(answers[FEEDS.length + index] as Bundle)),
+    gauge('holi_database_connections_active', [['source'], 1]),
+    gauges,
+    gauge('holi_fhir_sync_enabled', [[], config.syncEnabled ? 1 : 0]),
+    gauge('holi_metrics_lag_seconds', [[], Math.round(lagMs / 1000)]),
+    gauge('holi_metrics_taken_timestamp_seconds', [[], startedAt / 1000]),
+  ]);
   return {
     ...state,
     figures: add(state.figures, [...asked, ...samples]),
-    gauges: joined([
-      ...questions.map(({ figures }, index) => figures(answers[FEEDS.length + index] as Bundle)),
-      gauge('holi_database_connections_active', [['source'], 1]),
-      gauges,
-      gauge('holi_fhir_sync_enabled', [[], config.syncEnabled ? 1 : 0]),
-      gauge('holi_metrics_lag_seconds', [[], Math.round(lagMs / 1000)]),
-      gauge('holi_metrics_taken_timestamp_seconds', [[], startedAt / 1000]),
-    ]),
+    gauges: standing,
+    trend: grown(state.trend, pointsOfReading(standing, startedAt)),
     takenAt: startedAt,
   };
 }

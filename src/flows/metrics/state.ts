@@ -2,6 +2,8 @@
 import type { Basic } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import type { Figures } from './figures.ts';
+import { NO_TREND } from './trend.ts';
+import type { Trend } from './trend.ts';
 
 /** How far a feed has been counted. */
 export interface Mark {
@@ -20,7 +22,9 @@ export interface MetricsState {
   readonly figures: Figures;
   /** Gauges of the last reading. */
   readonly gauges: Figures;
-  /** When that was, in milliseconds since the epoch. */
+  /** What happened when. It begins with the first version of the bots that kept it. */
+  readonly trend: Trend;
+  /** When the last reading was, in milliseconds since the epoch. */
   readonly takenAt: number;
 }
 
@@ -35,7 +39,7 @@ const NAME = 'metrics';
 /** Of a UUID: that two rows of two minutes share these is a matter of 10^-8. */
 const ID_LENGTH = 13;
 
-export const NEW_STATE: MetricsState = { marks: {}, bots: {}, figures: {}, gauges: {}, takenAt: 0 };
+export const NEW_STATE: MetricsState = { marks: {}, bots: {}, figures: {}, gauges: {}, trend: NO_TREND, takenAt: 0 };
 
 /**
  * @param systems - Our systems.

@@ -1,4 +1,5 @@
 /** A proof as a page that a person can read: no script, no style from elsewhere. */
+import { escapeHtml } from '../html.ts';
 import type { Proof } from './plan.ts';
 
 type Cell = string | number | undefined;
@@ -48,8 +49,5 @@ function table(title: string, heads: readonly string[], rows: readonly (readonly
 }
 
 function text(cell: Cell): string {
-  return String(cell ?? '')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;');
+  return escapeHtml(cell ?? '');
 }
