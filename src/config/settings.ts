@@ -1,4 +1,5 @@
 /** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
+import { DATA_CLASSES } from '../fhir/data-classes.ts';
 import { DOCUMENT_TYPES } from './policy.ts';
 
 /** How the text of a setting is understood. */
@@ -240,20 +241,8 @@ export const SETTINGS = [
   {
     name: 'EXPORT_CLASSES',
     kind: 'choices',
-    choices: [
-      'DEMOGRAPHICS',
-      'ENCOUNTERS',
-      'VITAL_SIGNS',
-      'LAB_RESULTS',
-      'MEDICATIONS',
-      'CONDITIONS',
-      'ALLERGIES',
-      'PROCEDURES',
-      'IMMUNIZATIONS',
-      'CLINICAL_NOTES',
-      'CARE_PLANS',
-      'NONE',
-    ],
+    // What is GENETICS never leaves, whatever the Consents permit.
+    choices: [...DATA_CLASSES.filter((name) => name !== 'GENETICS'), 'NONE'],
     fallback: 'CLINICAL_NOTES,LAB_RESULTS,MEDICATIONS',
     why: 'The classes of data (comma-separated) that the Consents must permit before the bot `export` shows anything of a patient; `NONE`: each record is asked about by itself alone.',
   },

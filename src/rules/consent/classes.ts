@@ -1,7 +1,7 @@
 /** What the Consents of a patient permit, class by class. */
 import type { Consent } from '@medplum/fhirtypes';
-import type { DataClass } from './data-class.ts';
-import { DATA_CLASSES } from './data-class.ts';
+import type { DataClass } from '../../fhir/data-classes.ts';
+import { DATA_CLASSES } from '../../fhir/data-classes.ts';
 import type { Decision } from './decision.ts';
 import { mayReplicate } from './gate.ts';
 import { specimen } from './specimens.ts';

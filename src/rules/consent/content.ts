@@ -1,7 +1,7 @@
 /** `provision.class` (rule 18) and `provision.code` (rule 19): what the data are. */
 import type { CodeableConcept, Coding, MedicationRequest } from '@medplum/fhirtypes';
+import { DATA_CLASSES } from '../../fhir/data-classes.ts';
 import { codingsOf, normalSystem, sameCoding } from './coding.ts';
-import { DATA_CLASSES } from './data-class.ts';
 import type { Elements } from './facts.ts';
 import { mediaType } from './facts.ts';
 import type { Inquiry } from './inquiry.ts';

@@ -1,25 +1,11 @@
 /** Resource → class(es) of data, by type, category, LOINC, ICD-10 and security label: one table. */
 import type { Coding, Resource } from '@medplum/fhirtypes';
+import { DATA_CLASSES } from '../../fhir/data-classes.ts';
+import type { DataClass } from '../../fhir/data-classes.ts';
 import { V3_ACT_CODE } from '../../fhir/systems.ts';
 import { normalSystem } from './coding.ts';
 import type { Facts } from './facts.ts';
 import { factsOf } from './facts.ts';
-
-export const DATA_CLASSES = [
-  'DEMOGRAPHICS',
-  'ENCOUNTERS',
-  'VITAL_SIGNS',
-  'LAB_RESULTS',
-  'MEDICATIONS',
-  'CONDITIONS',
-  'ALLERGIES',
-  'PROCEDURES',
-  'IMMUNIZATIONS',
-  'CLINICAL_NOTES',
-  'CARE_PLANS',
-  'GENETICS',
-] as const;
-export type DataClass = (typeof DATA_CLASSES)[number];
 
 /**
  * Types that are one class. Observation and DiagnosticReport are not here: they may be anything, and say what by category or code.

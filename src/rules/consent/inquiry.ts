@@ -1,7 +1,7 @@
 /** The request, read once: what every condition is compared with. */
 import type { Coding, Resource } from '@medplum/fhirtypes';
+import type { DataClass } from '../../fhir/data-classes.ts';
 import { classify } from './data-class.ts';
-import type { DataClass } from './data-class.ts';
 import { clinicalSpans } from './data-period.ts';
 import type { Facts } from './facts.ts';
 import { factsOf } from './facts.ts';

@@ -3,10 +3,10 @@
  * the form that has one reading only: a typed root, the purpose stated, the action a copy needs, and classes by name.
  */
 import type { Coding, Consent, ConsentProvision } from '@medplum/fhirtypes';
+import { DATA_CLASSES } from '../../fhir/data-classes.ts';
+import type { DataClass } from '../../fhir/data-classes.ts';
 import { V3_ACT_CODE, V3_ACT_REASON } from '../../fhir/systems.ts';
 import { normalSystem } from './coding.ts';
-import { DATA_CLASSES } from './data-class.ts';
-import type { DataClass } from './data-class.ts';
 import { spanOf } from './period.ts';
 import { publicPurpose, readPurpose } from './purpose.ts';
 

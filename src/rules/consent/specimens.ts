@@ -1,7 +1,7 @@
 /** One plain record of each class of data, so that a decision can be told class by class. Nothing of a patient is in them. */
 import type { Resource } from '@medplum/fhirtypes';
+import type { DataClass } from '../../fhir/data-classes.ts';
 import { V3_CONFIDENTIALITY } from '../../fhir/systems.ts';
-import type { DataClass } from './data-class.ts';
 
 /**
  * A normal record of a class, made now.
