@@ -66,14 +66,13 @@ export function namedIn(event: AuditEvent): string[] {
  * @returns An AuditEvent for the source. The tag with the replica's id is what look-ups find it by.
  */
 export function mirrorOf(event: AuditEvent, resolution: Resolution, systems: Systems, replica: string): AuditEvent {
-  const type = MIRROR_TYPES[event.action ?? 'E'];
   const subtype = (event.subtype ?? []).flatMap((coding) => codingOf(coding) ?? []);
   const purposes = (event.purposeOfEvent ?? []).flatMap(({ coding }) =>
     (coding ?? []).flatMap((each) => codingOf(each) ?? [])
   );
   const agents = event.agent.map((agent) => agentOf(agent, systems));
   return {
-    ...bareOf(event, type, systems, replica),
+    ...bareOf(event, systems, replica),
     ...(subtype.length > 0 && { subtype }),
     ...(isPeriod(event.period) && { period: { start: event.period?.start, end: event.period?.end } as never }),
     ...(purposes.length > 0 && { purposeOfEvent: purposes.map((coding) => ({ coding: [coding] })) }),
@@ -97,7 +96,7 @@ export function mirrorOf(event: AuditEvent, resolution: Resolution, systems: Sys
  */
 export function residueOf(event: AuditEvent, systems: Systems, replica: string): AuditEvent {
   return {
-    ...bareOf(event, MIRROR_TYPES[event.action ?? 'E'], systems, replica),
+    ...bareOf(event, systems, replica),
     outcomeDesc: 'not-mirrored-in-full',
     entity: [originEntity(event, systems)],
   };
@@ -111,13 +110,16 @@ export function typeOf(place: string | undefined): string {
   return place?.split('/')[0] ?? '';
 }
 
-function bareOf(event: AuditEvent, type: string, systems: Systems, replica: string): AuditEvent {
+function bareOf(event: AuditEvent, systems: Systems, replica: string): AuditEvent {
+  const { action = '' } = event;
+  const isCoded = (code: string): code is keyof typeof MIRROR_TYPES => Object.hasOwn(MIRROR_TYPES, code);
   const known = event.outcome && /^(0|4|8|12)$/.test(event.outcome);
   return {
     resourceType: 'AuditEvent',
     meta: { tag: [{ system: systems.mirrored, code: event.id ?? '' }] },
-    type: { system: systems.auditType, code: type },
-    ...(event.action && event.action in MIRROR_TYPES && { action: event.action }),
+    // What names no action, or none of R4's, is something that was done.
+    type: { system: systems.auditType, code: MIRROR_TYPES[isCoded(action) ? action : 'E'] },
+    ...(isCoded(action) && { action }),
     recorded: INSTANT.test(event.recorded) ? event.recorded : (event.meta?.lastUpdated ?? event.recorded),
     ...(known && { outcome: event.outcome }),
     agent: [{ name: 'unknown', requestor: true }],
