@@ -178,6 +178,17 @@ test('audit/report accounts for one patient, and is CSV when asked', async () =>
   expect(await refused('audit/report', { kind: 'names' })).toBe(400);
 });
 
+test('audit/report says where the days that it was asked about begin to be in archives', async () => {
+  interface Report {
+    readonly archivedBefore?: string;
+  }
+  const ask90 = await ask<Report>('audit/report', { kind: 'exports' });
+  expect(ask90.archivedBefore).toBeUndefined();
+  const { archivedBefore = '' } = await ask<Report>('audit/report', { kind: 'exports', days: 400 });
+  const daysAgo = (world.sandbox.source.clock.now() - Date.parse(archivedBefore)) / 86_400_000;
+  expect(Math.round(daysAgo)).toBe(365);
+});
+
 test('each ask is in the trail, a change before it is made', async () => {
   const asked = (await all<AuditEvent>(world.sandbox, 'AuditEvent', 'source')).filter(
     ({ type, subtype }) => type.code === 'FHIR_ADMIN' && subtype?.[0]?.code === 'audit-mirror/run'

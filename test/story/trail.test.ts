@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { MIRROR_TYPES } from '../../src/flows/audit/map.ts';
 import { askBot, client, setSettings } from '../support/callers.ts';
+import { createSender, register, temperature } from '../support/sender.ts';
 import { admit, all, consent, createWorld, observation } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
@@ -55,6 +56,11 @@ beforeAll(async () => {
   await askBot(world, 'reveal', program, { token });
   await askBot(world, 'export', program, { patient: patientId });
   await askBot(world, 'export', program, { patient: '00000000-0000-4000-8000-000000000000' });
+  await askBot(world, 'gateway', program, { method: 'GET', path: `Patient/${token}` });
+  await askBot(world, 'gateway', program, { method: 'DELETE', path: `Patient/${token}` });
+  const sender = await createSender(world);
+  await sender.send(temperature((await register(world, sender)).token));
+  await sender.send(temperature('pt_of-nobody'));
   await askBot(world, 'admin', program, { action: 'audit-mirror/run' });
   await askBot(world, 'admin', program, { action: 'no/such' });
   await world.execute('reconcile');
@@ -84,6 +90,8 @@ describe('every event', () => {
         'FHIR_CONSENT 0',
         'FHIR_EXPORT 0',
         'FHIR_EXPORT 4',
+        'FHIR_INGRESS 0',
+        'FHIR_INGRESS 4',
         'FHIR_RECONCILIATION 0',
         'FHIR_REVEAL 0',
         'FHIR_REVEAL 4',
@@ -124,6 +132,7 @@ describe('every event', () => {
     ['FHIR_SYNC', ['110153', '110152']],
     ['FHIR_REVEAL', ['IRCP', '110153']],
     ['FHIR_EXPORT', ['IRCP', '110153']],
+    ['FHIR_INGRESS', ['110153', '110150']],
     ['FHIR_ADMIN', ['IRCP', '110153']],
     ['FHIR_AUDIT_MIRROR', ['110153', '110150']],
   ])('%s names its agents in their roles', async (code, roles) => {
@@ -132,6 +141,32 @@ describe('every event', () => {
     expect(event?.agent.map(({ type }) => type?.coding?.[0]?.system === DCM)).toEqual(
       roles.map((role) => role !== 'IRCP')
     );
+  });
+
+  test('of the gateway and of what came in: refused or not, one event for each ask', async () => {
+    const events = await ours();
+    const of = (what: string): (string | undefined)[] =>
+      events.filter(({ subtype }) => subtype?.at(-1)?.code === what).map(({ outcome }) => outcome);
+    expect(of('gateway').sort()).toEqual(['0', '4']);
+    expect(of('ingest').sort()).toEqual(['0', '4']);
+  });
+
+  test('of an export or of the gateway is a disclosure of that patient, what came in is none', async () => {
+    const answer = await askBot(world, 'admin', program, {
+      action: 'audit/report',
+      kind: 'disclosures',
+      patient: patientId,
+    });
+    const rows = answer.body.rows as { type: string; action: string; patient: string; recipient: string }[];
+    const kinds = new Set(rows.map(({ type, action }) => `${type} ${action}`));
+    expect([...kinds].sort()).toEqual([
+      'FHIR_EXPORT everything',
+      'FHIR_EXPORT gateway',
+      'FHIR_REVEAL break-glass',
+      'FHIR_REVEAL reveal',
+      'FHIR_SYNC put',
+    ]);
+    expect(rows.every(({ recipient }) => recipient !== '')).toBe(true);
   });
 
   test('that discloses says for which purpose, and by which Consent', async () => {

@@ -84,7 +84,7 @@ export const AUDIT_ACTIONS: Actions = {
   }),
   'audit/report': adminAction({
     effect: 'read',
-    why: 'Makes a compliance report out of the trail that is still in the source; `npm run audit -- report` reads the archives as well.',
+    why: 'Makes a compliance report out of the trail that is still in the source. Where it is asked about days that are in archives, it says `archivedBefore`: `npm run audit -- report` reads those as well.',
     parameters: {
       kind: { kind: 'code', isRequired: true, choices: REPORTS, why: 'Which report.' },
       days: { kind: 'integer', min: 1, max: 3650, why: 'Of how many days back; 90 unless said otherwise.' },
@@ -105,5 +105,13 @@ async function report(
   const since = new Date(clock.now() - days * DAY_MS).toISOString();
   const whose = patient === undefined ? undefined : `Patient/${patient}`;
   const rows = await reportRows(source, config, { kind, since, patient: whose });
-  return { success: true, kind, since, count: rows.length, ...(csv ? { csv: csvOf(rows) } : { rows }) };
+  const archivedBefore = new Date(clock.now() - config.audit.retentionDays * DAY_MS).toISOString();
+  return {
+    success: true,
+    kind,
+    since,
+    ...(since < archivedBefore && { archivedBefore }),
+    count: rows.length,
+    ...(csv ? { csv: csvOf(rows) } : { rows }),
+  };
 }
