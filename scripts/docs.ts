@@ -9,6 +9,9 @@ import type { Actions, AdminAction } from '../src/flows/action.ts';
 import { botSections } from './docs/bots.ts';
 import { faultsTable } from './docs/faults.ts';
 import { code, table } from './docs/table.ts';
+import { quotas, readCosts } from './estimate/costs.ts';
+import { DEFAULT_PROFILE, estimate } from './estimate/model.ts';
+import { tableOf } from './estimate/table.ts';
 import { FAMILIES } from '../src/flows/metrics/families.ts';
 import type { Family } from '../src/flows/metrics/families.ts';
 
@@ -88,6 +91,11 @@ export function withFamilies(page: string): string {
   return between(page, 'families', table(['Metric', 'Type', 'Labels', 'What it says'], rows));
 }
 
+/** The estimate for an ordinary clinic, as `npm run estimate` prints it. */
+function estimateBlock(): string {
+  return `\`\`\`\n${tableOf(DEFAULT_PROFILE, estimate(DEFAULT_PROFILE, readCosts(), quotas()))}\n\`\`\``;
+}
+
 /** What is generated, and where. */
 export const DOCUMENTS = [
   { file: 'README.md', of: 'src/config/settings.ts', current: withSettings },
@@ -97,6 +105,11 @@ export const DOCUMENTS = [
     file: 'docs/errors.md',
     of: 'src/observability/fault.ts',
     current: (page: string) => between(page, 'faults', faultsTable()),
+  },
+  {
+    file: 'docs/operate.md',
+    of: 'scripts/estimate/costs.json',
+    current: (page: string) => between(page, 'estimate', estimateBlock()),
   },
   { file: 'docs/monitoring.md', of: 'src/flows/metrics/families.ts', current: withFamilies },
   { file: 'monitoring/dashboard.json', of: 'scripts/monitoring/panels.ts', current: () => dashboardText() },
