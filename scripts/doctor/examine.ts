@@ -1,7 +1,7 @@
 /** All checks, in the order in which one would repair things: what stands above may be the cause of what stands below. */
 import { auditedCallers, namesRedacted, replicaAuditSaved } from './checks/audit.ts';
 import { botsDeployed, policiesNarrow, quota, subscriptions } from './checks/bots.ts';
-import { oldestJob, watermarkAge } from './checks/progress.ts';
+import { lastReconciliation, oldestJob, watermarkAge } from './checks/progress.ts';
 import { replicaConditional, replicaExpunge, replicaReachable, replicaToken } from './checks/replica.ts';
 import {
   clockSkew,
@@ -12,6 +12,7 @@ import {
   serverReachable,
   serverVersion,
 } from './checks/server.ts';
+import { ingestSenders } from './checks/senders.ts';
 import { keysStrong, placeholderSecrets, secretsValid } from './checks/settings.ts';
 import { auditMirrorLag, auditSealed, auditSigned } from './checks/trail.ts';
 import type { Facts } from './facts.ts';
@@ -30,6 +31,7 @@ export const CHECKS = {
   subscriptions: subscriptions,
   'policies-narrow': policiesNarrow,
   quota: quota,
+  'ingest-senders': ingestSenders,
   'replica-reachable': replicaReachable,
   'replica-token': replicaToken,
   'replica-features': replicaFeatures,
@@ -45,6 +47,7 @@ export const CHECKS = {
   'leaked-connections': leakedConnections,
   'oldest-job': oldestJob,
   'watermark-age': watermarkAge,
+  'last-reconciliation': lastReconciliation,
 } as const satisfies Record<string, (facts: Facts) => Judgement>;
 
 export type CheckName = keyof typeof CHECKS;

@@ -5,6 +5,7 @@ import type {
   Basic,
   Bot,
   CapabilityStatement,
+  Organization,
   Project,
   ProjectMembership,
   Subscription,
@@ -46,6 +47,10 @@ export interface SourceFacts extends Oversight {
   readonly newestSeal: Listed<Basic>;
   /** The oldest event of our trail. */
   readonly oldestEvent: Listed<AuditEvent>;
+  /** The newest events of complete reconciliations. */
+  readonly reconciliations: Listed<AuditEvent>;
+  /** Organizations that name a client of the bot `ingest`. */
+  readonly senders: Listed<Organization>;
   /** Changed records of replicated types in the last hour. */
   readonly changes: number | undefined;
   /** How long parallel reads took, in milliseconds, and the statuses that were not 200. */

@@ -1,5 +1,5 @@
 /** Reads the facts. Nothing is written on either server, and a question that fails is a fact as well. */
-import type { AuditEvent, Basic, CapabilityStatement, Patient, Project, Task } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, CapabilityStatement, Organization, Patient, Project, Task } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { load } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/load.ts';
@@ -11,6 +11,7 @@ import { tokenRequest } from '../../src/remote/grant.ts';
 import { newestSealSearch } from '../../src/flows/audit/seal.ts';
 import { stateSearch } from '../../src/flows/audit/state.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
+import { historySearch } from '../../src/flows/reconciliation.ts';
 import { readManifest } from '../deploy/manifest.ts';
 import { secretsOf } from '../deploy/secrets.ts';
 import type { Credentials } from '../deploy/server.ts';
@@ -96,6 +97,8 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
       view,
       `AuditEvent?type=${encodeURIComponent(`${systems.auditType}|`)}&_sort=_lastUpdated&_count=1`
     ),
+    reconciliations: await first<AuditEvent>(view, historySearch(systems, 100)),
+    senders: await view.list<Organization>(`Organization?identifier=${encodeURIComponent(`${systems.ingestClient}|`)}`),
     changes: changes.every((count) => count !== undefined) ? changes.reduce((a, b) => a + b, 0) : undefined,
     reads: await Promise.all(Array.from({ length: PARALLEL_READS }, () => view.get('Bot?_count=1'))),
   };

@@ -15,6 +15,7 @@ import type {
   Resource,
   ServiceRequest,
 } from '@medplum/fhirtypes';
+import { listsOf } from '../fhir/lists.ts';
 import manifest from '../../bots.config.json' with { type: 'json' };
 
 /** The types that can be replicated; each is a row in `bots.config.json` and in the keep-list. */
@@ -204,19 +205,19 @@ function idIn({ reference = '' }: Reference = {}, type: 'Patient' | 'Encounter')
  * @returns A FHIR-relative URL without paging parameters.
  */
 export function patientSearch(resourceType: ReplicatedType, patientId: string): string {
-  return recordsSearch(resourceType, [patientId]);
+  return recordsSearches(resourceType, [patientId]).join();
 }
 
 /**
- * The search that finds all resources of some patients, of one type.
+ * The searches that find all resources of some patients, of one type.
  *
  * @param resourceType - The type.
  * @param patientIds - The ids of the Patients, in the server that is asked.
- * @returns A FHIR-relative URL without paging parameters.
+ * @returns FHIR-relative URLs without paging parameters: one, unless it became too long.
  */
-export function recordsSearch(resourceType: ReplicatedType, patientIds: readonly string[]): string {
+export function recordsSearches(resourceType: ReplicatedType, patientIds: readonly string[]): string[] {
   const path = TYPES[resourceType]?.patientPath;
   return path === 'id'
-    ? `Patient?_id=${patientIds.join(',')}`
-    : `${resourceType}?${path}=${patientIds.map((id) => `Patient/${id}`).join(',')}`;
+    ? listsOf(patientIds).map((list) => `Patient?_id=${list}`)
+    : listsOf(patientIds.map((id) => `Patient/${id}`)).map((list) => `${resourceType}?${path}=${list}`);
 }

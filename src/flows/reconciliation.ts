@@ -1,5 +1,6 @@
 /** What a reconciliation is asked for, how far it is, and what came of it. The bot `reconcile` and the admin's actions share it. Pure. */
 import type { AuditEvent, Basic, Resource } from '@medplum/fhirtypes';
+import { REPLICATED_TYPES } from '../config/policy.ts';
 import type { ReplicatedType } from '../config/policy.ts';
 import type { Systems } from '../fhir/systems.ts';
 
@@ -190,6 +191,8 @@ export interface Result {
   /** Patients that were looked at so far. */
   readonly walked: number;
   readonly organization?: string;
+  /** Whether all types were compared, of all patients, or of all of the organization. */
+  readonly isWhole: boolean;
   readonly orphaned: number;
   readonly tampered: number;
   readonly withheld: number;
@@ -215,6 +218,7 @@ export function resultOf(state: RunState, now: number): Result {
     dryRun: scope.isDryRun,
     walked: state.patients,
     ...(scope.organization && { organization: scope.organization }),
+    isWhole: isWhole(scope),
     ...Object.fromEntries(scope.types.map((type) => [pluralOf(type), counts[type] ?? NO_COUNTS])),
     orphaned: total('orphaned'),
     tampered: total('tampered'),
@@ -222,6 +226,10 @@ export function resultOf(state: RunState, now: number): Result {
     enqueued: total('enqueued'),
     errors: state.errors,
   };
+}
+
+function isWhole({ patient, limit, isFill, types }: Scope): boolean {
+  return !patient && limit === undefined && !isFill && REPLICATED_TYPES.every((type) => types.includes(type));
 }
 
 /**
@@ -243,8 +251,9 @@ export function organizationOf(id: string): string {
   return `${ORGANIZATION}/${id}`;
 }
 
-/** The code of the event that tells of a complete run. */
+/** The type of events of reconciliation, and the subtype of the one that tells of a complete run. */
 export const RECONCILIATION = 'FHIR_RECONCILIATION';
+export const RUN_COMPLETE = 'run-complete';
 
 /**
  * @param systems - Our systems.
@@ -253,7 +262,8 @@ export const RECONCILIATION = 'FHIR_RECONCILIATION';
  */
 export function historySearch(systems: Systems, count: number): string {
   const type = encodeURIComponent(`${systems.auditType}|${RECONCILIATION}`);
-  return `AuditEvent?type=${type}&_sort=-_lastUpdated&_count=${count}`;
+  const subtype = encodeURIComponent(`${systems.auditDetail}|${RUN_COMPLETE}`);
+  return `AuditEvent?type=${type}&subtype=${subtype}&_sort=-_lastUpdated&_count=${count}`;
 }
 
 /**

@@ -73,6 +73,7 @@ export async function createWard(): Promise<Ward> {
   await world.settle();
   await world.sweep();
   await world.execute('mirror-audit');
+  await world.execute('reconcile');
   return ward;
 }
 

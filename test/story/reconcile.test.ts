@@ -1,5 +1,5 @@
 import type { WithId } from '@medplum/core';
-import type { AuditEvent, Observation, Patient, Resource } from '@medplum/fhirtypes';
+import type { AuditEvent, Bundle, Observation, Patient, Resource } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
@@ -363,4 +363,30 @@ test('a patient with more records than a page is read to the end on both sides',
   expect(await run()).toMatchObject({ observations: { total: 1103, notSynced: 1100, enqueued: 1100, errors: 0 } });
   expect(await copies(world)).toMatchObject({ Observation: 1103 });
   expect(await run()).toMatchObject({ observations: { total: 1103, enqueued: 0, ...QUIET } });
+});
+
+test('a page of a thousand patients is asked about in queries that the server takes', async () => {
+  const { repo } = world.sandbox.source;
+  loseEverything();
+  for (let i = 0; i < 1000; i++) {
+    const patient = await repo.createResource<Patient>({ resourceType: 'Patient', birthDate: '1970-01-01' });
+    if (i % 2 === 0) {
+      await consent(world, patient);
+    }
+  }
+  // All Patients of one page are known on the replica, so that their copies are looked for by token.
+  expect(await run({ types: ['Patient', 'Encounter'] })).toMatchObject({
+    walked: 1000,
+    patients: { total: 1000, notSynced: 500, withheld: 500, enqueued: 500, errors: 0 },
+  });
+  world.sent();
+  world.asked();
+  expect(await run({ types: ['Patient', 'Encounter'], deep: true })).toMatchObject({
+    walked: 1000,
+    patients: { total: 1000, withheld: 500, enqueued: 0, ...QUIET },
+  });
+  const queries = [...world.sent(), ...world.asked()].flatMap(({ body }) =>
+    ((JSON.parse(body || '{}') as Bundle).entry ?? []).map(({ request }) => request?.url.split('?')[1]?.length ?? 0)
+  );
+  expect(Math.max(...queries)).toBeLessThan(70_000 - 1000 * 37);
 });

@@ -1,4 +1,5 @@
 /** Whether the work is being done: jobs and watermarks, judged as the bot `health` judges them. Pure. */
+import { resultIn } from '../../../src/flows/reconciliation.ts';
 import { controlOf } from '../../../src/queue/control.ts';
 import { watermarksOf } from '../../../src/flows/checkpoint.ts';
 import { ageOf, queueVerdict, standingOf, watermarksVerdict } from '../../../src/flows/health/judge.ts';
@@ -49,4 +50,24 @@ export function watermarkAge({ source, systems, now }: Facts): Judgement {
     age === undefined ? 'there was no sweep yet' : `the oldest feed is covered up to ${minutes(age)} ago`,
     'The sweep runs each five minutes: look for its runs in AuditEvent (type execute), and call it once by $execute.'
   );
+}
+
+/** One night may fail, two may not. */
+const MOST_HOURS = 48;
+
+export function lastReconciliation({ source, now }: Facts): Judgement {
+  const remedy =
+    'Each night the bot `reconcile` compares everything: see `npm run admin -- reconciliation history`, look for its runs in AuditEvent (type execute), and call `npm run admin -- reconciliation run`.';
+  if ('problem' in source.reconciliations) {
+    return unseen(`the results of reconciliations: ${source.reconciliations.problem}`);
+  }
+  const last = source.reconciliations.rows
+    .flatMap((event) => resultIn(event) ?? [])
+    .find(({ isWhole, organization }) => isWhole && organization === undefined);
+  if (!last) {
+    return warn('source and replica were never compared as a whole', remedy);
+  }
+  const hours = Math.round((now - Date.parse(last.startTime)) / 3_600_000);
+  const detail = `everything was compared ${hours} h ago${last.errors.length > 0 ? `, but for ${last.errors.join(', ')}` : ''}`;
+  return hours > MOST_HOURS || last.errors.length > 0 ? warn(detail, remedy) : ok(detail);
 }

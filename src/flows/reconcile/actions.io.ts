@@ -71,7 +71,7 @@ export const RECONCILIATION_ACTIONS: Actions = {
     parameters: { orgId },
     run: async (deps, values) => {
       const organization = values.orgId && organizationOf(values.orgId);
-      const last = (await results(deps, 100)).find((one) => one.organization === organization);
+      const last = (await results(deps, 100)).find((one) => one.isWhole && one.organization === organization);
       return { success: true, ...statsOf(last) };
     },
   }),

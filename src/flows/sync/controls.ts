@@ -1,5 +1,6 @@
 /** The control resources that a sync looks at: the patient's link, what is known of originals, and the switch of the queue. Pure. */
 import { keepsOriginal } from '../../config/policy.ts';
+import { listsOf } from '../../fhir/lists.ts';
 import type { Systems } from '../../fhir/systems.ts';
 import { controlTerm } from '../../queue/control.ts';
 import { linkTerm } from '../link.ts';
@@ -30,10 +31,11 @@ export function controlSearch(systems: Systems, patientId: string, hints: readon
  *
  * @param systems - Our systems.
  * @param patientIds - Source Patients.
- * @returns A FHIR-relative search.
+ * @returns FHIR-relative searches.
  */
-export function controlsSearch(systems: Systems, patientIds: readonly string[]): string {
+export function controlsSearches(systems: Systems, patientIds: readonly string[]): string[] {
   const own = patientIds.map((id) => linkTerm(systems, id));
   const kept = keepsOriginal('Patient') ? patientIds.map((id) => recordTerm(systems, `Patient/${id}`)) : [];
-  return `Basic?identifier=${[...own, ...kept].map(encodeURIComponent).join(',')}&_count=1000`;
+  const lists = listsOf([...own, ...kept].map(encodeURIComponent));
+  return lists.map((list) => `Basic?identifier=${list}&_count=1000`);
 }

@@ -1,5 +1,6 @@
 /** Searches of the replica by token. Pure. */
 import { fieldsOf } from '../../config/policy.ts';
+import { listsOf } from '../../fhir/lists.ts';
 import type { CopyName } from '../../ports.ts';
 import type { Plan, StubTarget, Target } from './plan.ts';
 
@@ -34,13 +35,16 @@ export function stubsOfPlans(plans: readonly Plan[]): StubTarget[] {
 }
 
 /**
- * One search per type for all tokens.
+ * One search per type for all tokens, or a few when it became too long.
  *
- * @param targets - Records, at most a page of each type.
+ * @param targets - Records.
  * @returns FHIR-relative URLs.
  */
 export function searchesOf(targets: readonly CopyName[]): string[] {
-  return [...Map.groupBy(targets, ({ resourceType }) => resourceType)].map(([type, some]) => searchOf(type, some));
+  return [...Map.groupBy(targets, ({ resourceType }) => resourceType)].flatMap(([type, some]) => {
+    const tokens = some.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`));
+    return listsOf(tokens).map((list) => `${type}?identifier=${list}&_fields=${fieldsOf(type)}&_count=1000`);
+  });
 }
 
 /** Ids in one search: what fits into an address. */
@@ -57,9 +61,4 @@ export function idSearches(references: readonly string[]): string[] {
       return `${type}?_id=${ids.join(',')}&_fields=identifier,meta&_count=${AT_A_TIME}`;
     })
   );
-}
-
-function searchOf(resourceType: string, targets: readonly CopyName[]): string {
-  const tokens = targets.map(({ tokenSystem, token }) => encodeURIComponent(`${tokenSystem}|${token}`)).join(',');
-  return `${resourceType}?identifier=${tokens}&_fields=${fieldsOf(resourceType)}&_count=1000`;
 }

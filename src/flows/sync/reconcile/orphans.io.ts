@@ -1,10 +1,12 @@
 /** Copies on the replica that belong to no patient of the source. Looked for only when the replica counts more than there should be. */
-import { fieldsOf, recordsSearch, REPLICATED_TYPES } from '../../../config/policy.ts';
+import { fieldsOf, recordsSearches, REPLICATED_TYPES } from '../../../config/policy.ts';
 import type { ReplicatedType } from '../../../config/policy.ts';
+import { listsOf } from '../../../fhir/lists.ts';
 import { Fault } from '../../../observability/fault.ts';
 import type { Copy } from '../../../ports.ts';
 import type { Deps } from '../../deps.ts';
 import { linkIn, liveTokens } from '../../link.ts';
+import { readAll } from '../../read-all.io.ts';
 import { childrenFirst, removeCopies } from '../former.io.ts';
 import { syncPatient } from '../patient.io.ts';
 
@@ -91,15 +93,12 @@ async function patientIdsOf({ source, config }: Deps, copies: readonly Copy[]): 
   return found;
 }
 
-async function existing({ read }: Pick<Deps['source'], 'read'>, ids: readonly string[]): Promise<Set<string>> {
-  if (ids.length === 0) {
-    return new Set();
-  }
-  const [answer] = await read([`Patient?_id=${ids.join(',')}&_fields=id&_count=1000`]);
-  if (answer?.resource?.resourceType !== 'Bundle') {
-    throw new Fault('source-incomplete');
-  }
-  return new Set((answer.resource.entry ?? []).map(({ resource }) => resource?.id ?? ''));
+async function existing(source: Deps['source'], ids: readonly string[]): Promise<Set<string>> {
+  const lists = await readAll(
+    source,
+    listsOf(ids).map((list) => `Patient?_id=${list}&_fields=id&_count=1000`)
+  );
+  return new Set(lists.flat().map(({ id = '' }) => id));
 }
 
 async function withChildren({ replica }: Deps, patients: readonly Copy[]): Promise<Copy[]> {
@@ -109,7 +108,9 @@ async function withChildren({ replica }: Deps, patients: readonly Copy[]): Promi
   const ids = patients.map(({ id }) => id);
   const children = REPLICATED_TYPES.filter((type) => type !== 'Patient').toReversed();
   const found = await replica.find(
-    children.map((type) => `${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000&_fields=identifier,meta`)
+    children.flatMap((type) =>
+      recordsSearches(type, ids).map((search) => `${search}&_sort=_lastUpdated&_count=1000&_fields=identifier,meta`)
+    )
   );
   return childrenFirst([...found, ...patients]);
 }
@@ -119,8 +120,9 @@ async function unattached({ replica }: Deps, copies: readonly Copy[]): Promise<C
   const subjectOf = ({ references }: Copy): string | undefined =>
     references.find((one) => one.startsWith('Patient/'))?.split('/')[1];
   const ids = [...new Set(copies.flatMap((copy) => subjectOf(copy) ?? []))];
-  const patients =
-    ids.length > 0 ? await replica.find([`Patient?_id=${ids.join(',')}&_fields=identifier,meta&_count=1000`]) : [];
+  const patients = await replica.find(
+    listsOf(ids).map((list) => `Patient?_id=${list}&_fields=identifier,meta&_count=1000`)
+  );
   const there = new Set(patients.map(({ id }) => id));
   return copies.filter((copy) => !there.has(subjectOf(copy) ?? ''));
 }

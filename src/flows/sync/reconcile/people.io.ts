@@ -1,6 +1,7 @@
 /** The patients of a page with all that a plan needs: Consents, keys and their copies, each asked for once. */
 import type { Basic, Consent, Patient } from '@medplum/fhirtypes';
 import type { Replicated } from '../../../config/policy.ts';
+import { listsOf } from '../../../fhir/lists.ts';
 import type { Copy } from '../../../ports.ts';
 import type { PatientKeys } from '../../../rules/deid/keys.ts';
 import type { Deps } from '../../deps.ts';
@@ -8,7 +9,7 @@ import { keyringOf } from '../../keyring.ts';
 import { isLink, linkIn, liveTokens } from '../../link.ts';
 import type { SavedLink } from '../../link.ts';
 import { readAll } from '../../read-all.io.ts';
-import { controlsSearch } from '../controls.ts';
+import { controlsSearches } from '../controls.ts';
 import { patientOfConsent } from '../sweep.io.ts';
 import type { Facts, Hint } from '../facts.ts';
 import { keyOf } from '../facts.ts';
@@ -16,9 +17,6 @@ import { targetOf } from '../plan.ts';
 import type { Rules } from '../plan.ts';
 import { rulesOf } from '../rules.ts';
 import { searchesOf } from '../search.ts';
-
-/** Patients in one search of Consents: most have one or two, so that a page holds all of them. */
-const CHUNK = 500;
 
 /** A patient and what plans are made by. */
 export interface Person {
@@ -53,14 +51,10 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
   const { config, source, replica } = deps;
   const { systems } = config;
   const ids = patients.map(({ id = '' }) => id);
-  const chunks = Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
-    ids.slice(at * CHUNK, (at + 1) * CHUNK)
-  );
+  const names = ids.map((id) => `Patient/${id}`);
   const lists = await readAll(source, [
-    ...chunks.map(
-      (some) => `Consent?patient=${some.map((id) => `Patient/${id}`).join(',')}&_sort=_lastUpdated&_count=1000`
-    ),
-    ...chunks.map((some) => controlsSearch(systems, some)),
+    ...listsOf(names).map((list) => `Consent?patient=${list}&_sort=_lastUpdated&_count=1000`),
+    ...controlsSearches(systems, ids),
   ]);
   const found = lists.flat();
   const consents = Map.groupBy(
@@ -86,7 +80,7 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
     // Keys that no copy was ever made under need no look at what is there.
     keyring.isProvisional ? [] : [targetOf({ resourceType: 'Patient', id }, { config, keys: keyring.keys })]
   );
-  const copies = targets.length > 0 ? await replica.find(searchesOf(targets)) : [];
+  const copies = await replica.find(searchesOf(targets));
   const byToken = Map.groupBy(copies, ({ token }) => token);
   return all.map(({ patient, link, keyring: { keys, formerTokens } }) => ({
     patientId: patient.id ?? '',

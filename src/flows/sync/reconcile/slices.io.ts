@@ -1,5 +1,5 @@
 /** Records and copies of many patients, of one type: one search on each side for as many patients as fill a page. */
-import { fieldsOf, recordsSearch } from '../../../config/policy.ts';
+import { fieldsOf, recordsSearches } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
 import type { Copy, Inspected } from '../../../ports.ts';
 import type { Deps } from '../../deps.ts';
@@ -80,7 +80,8 @@ async function* inOrder(
 async function recordsOf({ source }: Deps, type: ReplicatedType, people: readonly Person[]): Promise<Replicated[]> {
   const ids = people.map(({ patientId }) => patientId);
   // Sorted, so that pages follow each other by cursor (`platform.md` §5.5): what changes meanwhile comes once more, and counts as it is then.
-  const [found = []] = await readAll(source, [`${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000`]);
+  const searches = recordsSearches(type, ids).map((search) => `${search}&_sort=_lastUpdated&_count=1000`);
+  const found = (await readAll(source, searches)).flat();
   return [...new Map((found as Replicated[]).map((record) => [record.id, record])).values()];
 }
 
@@ -91,9 +92,6 @@ async function copiesOf(
   { isDeep }: Reading
 ): Promise<readonly (Copy | Inspected)[]> {
   const ids = people.flatMap(({ copies }) => copies.map(({ id }) => id));
-  if (ids.length === 0) {
-    return [];
-  }
-  const search = `${recordsSearch(type, ids)}&_sort=_lastUpdated&_count=1000`;
-  return isDeep ? replica.inspect([search]) : replica.find([`${search}&_fields=${fieldsOf(type)}`]);
+  const searches = recordsSearches(type, ids).map((search) => `${search}&_sort=_lastUpdated&_count=1000`);
+  return isDeep ? replica.inspect(searches) : replica.find(searches.map((one) => `${one}&_fields=${fieldsOf(type)}`));
 }

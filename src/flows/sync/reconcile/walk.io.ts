@@ -2,6 +2,7 @@
 import type { Patient } from '@medplum/fhirtypes';
 import { REPLICATED_TYPES } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
+import { listsOf } from '../../../fhir/lists.ts';
 import { faultCodeOf } from '../../../observability/fault.ts';
 import type { Copy, Inspected } from '../../../ports.ts';
 import type { Counts, Scope } from '../../reconciliation.ts';
@@ -71,7 +72,7 @@ export async function walkPage(
   const page: Page = { deps, scope, teller, people, parents, stubs: new Map(), list };
   const isDeep = scope.isDeep && scope.types.includes('Patient') && parents.length > 0;
   const copies = isDeep
-    ? await deps.replica.inspect([`Patient?_id=${parents.map(({ id }) => id).join(',')}&_count=1000`])
+    ? await deps.replica.inspect(listsOf(parents.map(({ id }) => id)).map((list) => `Patient?_id=${list}&_count=1000`))
     : parents;
   await judge(page, 'Patient', patients, copies);
   for (const { patientId } of scope.isFill ? [] : everybody.filter(({ isToBeRekeyed }) => isToBeRekeyed)) {
