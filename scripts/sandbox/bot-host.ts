@@ -79,7 +79,7 @@ class HastyClient extends MedplumClient {
  */
 function holding(lapse: NonNullable<SandboxClock['lapse']>): Fetch {
   return async (url, { timeout: _real, ...options } = {}) => {
-    const done = lapse.busy(`${String(options['method'] ?? 'GET')} ${url}`);
+    const done = lapse.busy(`${(options['method'] as string | undefined) ?? 'GET'} ${url}`);
     try {
       const response = await nodeFetch(url, options);
       response.body.once('end', done).once('error', done).once('close', done);
