@@ -20,7 +20,7 @@ const CASES: Readonly<Record<string, () => Promise<Ratio[]>>> = {
   'audit-mirror-large': () => benchAuditMirror(100_000),
   consent: benchConsent,
   deid: benchDeid,
-  drain: () => benchDrain(1000),
+  drain: async () => [...(await benchDrain(1000)), ...(await benchDrain(1000, 'patient'))],
   'drain-large': () => benchDrain(10_000),
   'event-path': benchEventPath,
   reconcile: () => benchReconcile([1000, 10_000]),

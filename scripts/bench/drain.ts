@@ -27,12 +27,16 @@ interface Write {
   readonly body: Resource | undefined;
 }
 
+/** What the jobs are about: one record each, or everything of one patient each, as when a period of a Consent begins. */
+type Kind = 'record' | 'patient';
+
 /**
- * @param size - Resources of the patients at least; each but the Patients themselves is a job.
+ * @param size - Resources of the patients at least.
+ * @param kind - Of the jobs.
  * @returns The share of the floor's throughput that the drain reaches, with requests and interaction units per job.
  * @throws Error when a job is not completed, or a record has no copy.
  */
-export async function benchDrain(size: number): Promise<Ratio[]> {
+export async function benchDrain(size: number, kind: Kind = 'record'): Promise<Ratio[]> {
   const sandbox = await createSandbox();
   // What the replica has already would answer a repeated write otherwise: two copies match where one did.
   const second = await createSandbox();
@@ -46,36 +50,35 @@ export async function benchDrain(size: number): Promise<Ratio[]> {
     // The patients are there before the bundle, the records after its Subscriptions: no event tells of either.
     const { bots } = await installBundle(sandbox, { isCronOff: true, settings: UNPACED });
     const bot = `Bot/${bots.get('retry-jobs')?.id}`;
-    const writes: Write[] = [];
-    const seen = { requests: 0 };
+    const entries: { readonly to: Write['to']; readonly entry: WireEntry }[] = [];
+    const writesOf = (): Write[] => entries.flatMap(({ to, entry }) => writeOf(to, entry));
     const listen = (to: Write['to'], isMeant: (entry: WireEntry) => boolean): (() => void) =>
       sandbox[to].onRequest((entry) => {
         if (isMeant(entry)) {
-          seen.requests++;
-          writes.push(...writeOf(to, entry));
+          entries.push({ to, entry });
         }
       });
     listen('source', ({ caller }) => caller === bot);
     listen('replica', ({ interaction }) => interaction !== 'token');
     await drain(operator);
     await repeat(
-      writes.filter(({ to }) => to === 'replica'),
+      writesOf().filter(({ to }) => to === 'replica'),
       operator,
       bare
     );
     await silence(operator);
-    const jobs = await fill(operator, bundles, patients);
+    const records = await fill(operator, bundles, patients, kind);
+    const jobs = kind === 'record' ? records : patients.length;
 
-    writes.length = 0;
-    seen.requests = 0;
+    entries.length = 0;
     const unitsBefore = unitsOf(sandbox);
     const started = performance.now();
     await drain(operator);
     const drained = performance.now() - started;
     const units = unitsOf(sandbox) - unitsBefore;
-    const { requests } = seen;
-    const measured = [...writes];
-    await check(operator, reader, jobs + patients.length);
+    const requests = entries.length;
+    const measured = writesOf();
+    await check(operator, reader, patients.length + (kind === 'record' ? records : 0));
 
     const began = performance.now();
     await repeat(measured, operator, bare);
@@ -83,10 +86,10 @@ export async function benchDrain(size: number): Promise<Ratio[]> {
     const copying = measured.filter(({ to }) => to === 'replica').length;
     return [
       {
-        what: `throughput of ${jobs} jobs, each a record to be copied for the first time`,
+        what: `throughput of ${jobs} jobs, ${kind === 'record' ? 'each a record' : `each a patient with ${Math.round(records / jobs)} records`} to be copied for the first time`,
         against: 'the same writes as bare transactions, one after the other',
         ratio: floor / drained,
-        note: `per job ${(requests / jobs).toFixed(2)} requests and ${(units / jobs).toFixed(0)} interaction units; ${measured.length} of the requests write, ${copying} of them to the replica`,
+        note: `per record ${(requests / records).toFixed(2)} requests and ${(units / records).toFixed(0)} interaction units; ${measured.length} of the ${requests} requests write, ${copying} of them to the replica`,
       },
     ];
   } finally {
@@ -121,9 +124,14 @@ async function silence(operator: Rest): Promise<void> {
   }
 }
 
-/** The patients' records, and a job for each. */
-async function fill(operator: Rest, bundles: readonly Bundle[], patients: readonly string[]): Promise<number> {
-  let jobs = 0;
+/** The patients' records, and the jobs. */
+async function fill(
+  operator: Rest,
+  bundles: readonly Bundle[],
+  patients: readonly string[],
+  kind: Kind
+): Promise<number> {
+  let count = 0;
   for (const [index, bundle] of bundles.entries()) {
     const patient = patients[index] ?? '';
     const url = bundle.entry?.find(isPatient)?.fullUrl ?? '';
@@ -133,10 +141,10 @@ async function fill(operator: Rest, bundles: readonly Bundle[], patients: readon
     const hints = (made.entry ?? []).flatMap(({ resource }) =>
       resource && isReplicated(resource) ? { resourceType: resource.resourceType, id: `${resource.id}` } : []
     );
-    await enqueue(operator, patient, hints);
-    jobs += hints.length;
+    await (kind === 'record' ? enqueue(operator, patient, hints) : again(operator, patient));
+    count += hints.length;
   }
-  return jobs;
+  return count;
 }
 
 async function enqueue(operator: Rest, patientId: string, hints: readonly Hint[]): Promise<void> {
@@ -146,6 +154,14 @@ async function enqueue(operator: Rest, patientId: string, hints: readonly Hint[]
     resource: taskOf(systemsOf(), recordOrder(patientId, hint, now), now),
   }));
   await operator.send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry });
+}
+
+/** Opens the job of a patient that is done, as a newer event does. */
+async function again(operator: Rest, patientId: string): Promise<void> {
+  const order = recordOrder(patientId, { resourceType: 'Patient', id: patientId }, Date.now());
+  const wanted = taskOf(systemsOf(), order, Date.now());
+  const { system, value } = wanted.identifier?.[0] ?? {};
+  await operator.send('PUT', `Task?identifier=${encodeURIComponent(`${system}|${value}`)}`, wanted);
 }
 
 async function repeat(writes: readonly Write[], operator: Rest, bare: Rest): Promise<void> {

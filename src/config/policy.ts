@@ -171,8 +171,20 @@ function searchesBy(
   const references = encounterIds.map((id) => `Encounter/${id}`).join(',');
   return types.flatMap((type) => {
     const path = pathOf(type);
-    return path === undefined || encounterIds.length === 0 ? [] : [`${type}?${path}=${references}`];
+    return path === undefined || encounterIds.length === 0
+      ? []
+      : [`${type}?${path}=${references}&_fields=${filingFieldsOf(type)}`];
   });
+}
+
+/**
+ * @param resourceType - A type.
+ * @returns The elements that say whose a record is, and of which Encounters: all that is needed to look at it again.
+ */
+export function filingFieldsOf(resourceType: ReplicatedType): string {
+  const { patientPath, encounterPath, documentPath } = TYPES[resourceType] ?? {};
+  const paths = [patientPath, encounterPath, documentPath?.split('.')[0]];
+  return [...new Set(['meta', ...paths.filter((path) => path !== undefined)])].join();
 }
 
 /**

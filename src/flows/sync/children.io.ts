@@ -1,13 +1,10 @@
 /** The records that depend on an Encounter: on whether it has a copy, or on whether it is finished. */
-import type { Bundle } from '@medplum/fhirtypes';
 import { documentSearches, encounterSearches } from '../../config/policy.ts';
-import type { Replicated } from '../../config/policy.ts';
-import { sourceFault } from '../../observability/fault.ts';
 import { add, NOTHING } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
 import type { Deps } from '../deps.ts';
-import { hintOf, keyOf } from './facts.ts';
-import type { Hint } from './facts.ts';
+import { keyOf } from './facts.ts';
+import { hintsOf } from './hints.io.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 
 /**
@@ -59,21 +56,7 @@ async function syncFound(
   searches: ReadonlySet<string>,
   done: ReadonlySet<string>
 ): Promise<Tally> {
-  const urls = [...searches].map((search) => `${search}&_sort=_lastUpdated&_count=${PAGE_SIZE}`);
-  const answers = urls.length > 0 ? await deps.source.read(urls) : [];
-  const hints: Hint[] = [];
-  for (const { status, resource } of answers) {
-    if (resource?.resourceType !== 'Bundle') {
-      throw sourceFault(status);
-    }
-    let page: Bundle | undefined = resource;
-    while (page) {
-      const found = (page.entry ?? []).flatMap((entry) => (entry.resource ? hintOf(entry.resource as Replicated) : []));
-      hints.push(...found.filter((one) => one.patientId === patientId).map(({ hint }) => hint));
-      const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-      page = next ? await deps.source.search(next) : undefined;
-    }
-  }
+  const hints = searches.size > 0 ? await hintsOf(deps.source, [...searches], patientId) : [];
   const left = hints.filter((hint) => !done.has(keyOf(hint)));
   let total = NOTHING;
   for (let from = 0; from < left.length; from += PAGE_SIZE) {

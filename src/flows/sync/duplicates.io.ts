@@ -18,13 +18,24 @@ export interface Hands {
  * @returns How the replica took it.
  */
 export async function keepFirst(hands: Hands, targets: readonly CopyName[], keep: 0 | 1): Promise<ReplicaOutcome> {
-  const copies = await hands.replica.find(searchesOf(targets));
+  return removeExtra(hands, targets, await extraOf(hands, targets, keep));
+}
+
+/**
+ * @param hands - The replica.
+ * @param targets - The records.
+ * @param keep - How many stay under each token.
+ * @returns Copies that are too many.
+ * @throws Fault `replica-*`.
+ */
+export async function extraOf(
+  { replica }: Pick<Hands, 'replica'>,
+  targets: readonly CopyName[],
+  keep: 0 | 1
+): Promise<Copy[]> {
+  const copies = await replica.find(searchesOf(targets));
   const same = [...Map.groupBy(copies, ({ token }) => token).values()];
-  return removeExtra(
-    hands,
-    targets,
-    same.flatMap((some) => inIdOrder(some).slice(keep))
-  );
+  return same.flatMap((some) => inIdOrder(some).slice(keep));
 }
 
 /**

@@ -14,7 +14,7 @@ import { compare, inOrder } from './compare.ts';
 import type { Step } from './compare.ts';
 import { begun, isToldAfterwards } from './done.ts';
 import type { Done, Told } from './done.ts';
-import { keepFirst, removeExtra } from './duplicates.io.ts';
+import { extraOf, removeExtra } from './duplicates.io.ts';
 import { planAll } from './establish.io.ts';
 import { fingerprintOf, keyOf } from './facts.ts';
 import type { Hint } from './facts.ts';
@@ -89,7 +89,11 @@ export async function syncPage(
     const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
     const after = hadEffect ? await gather(deps, patientId, facts.hints) : facts;
     if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
-      await removeDuplicates(deps, steps);
+      if (await removeDuplicates(deps, steps)) {
+        // What refers to one that has gone is seen, and written again, by the next round.
+        facts = after;
+        continue;
+      }
       deps.log('info', 'page-synced', countsOf(total));
       const done = new Set(facts.hints.map(keyOf));
       if (options.isWhole) {
@@ -212,18 +216,13 @@ async function writeAll(replica: ReplicaFhir, steps: readonly Step[]): Promise<D
   return [...(await writeAll(replica, steps.slice(0, half))), ...(await writeAll(replica, steps.slice(half)))];
 }
 
-/** A create of ours may have met a create of the event path. Both look, both keep the same copy. */
-async function removeDuplicates(deps: Deps, steps: readonly Step[]): Promise<void> {
+/** A create of ours may have met a create of the event path, or been sent twice. All look, all keep the same copy. */
+async function removeDuplicates(deps: Deps, steps: readonly Step[]): Promise<boolean> {
   const created = steps.filter(({ changes }) => changes.some(({ action }) => action === 'create'));
-  if (created.length > 0) {
-    settle(
-      await keepFirst(
-        deps,
-        created.map(({ done }) => done.target),
-        1
-      )
-    );
-  }
+  const targets = created.map(({ done }) => done.target);
+  const extra = targets.length > 0 ? await extraOf(deps, targets, 1) : [];
+  settle(await removeExtra(deps, targets, extra));
+  return extra.length > 0;
 }
 
 function settle(outcome: ReplicaOutcome): void {

@@ -1,6 +1,5 @@
 /** Everything of one patient: after a change of Consent, or of the Patient itself. */
-import { patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
-import type { Replicated, ReplicatedType } from '../../config/policy.ts';
+import { filingFieldsOf, patientSearch, REPLICATED_TYPES } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import { add, NOTHING, tallyOf } from '../../observability/tally.ts';
 import type { Tally } from '../../observability/tally.ts';
@@ -13,12 +12,12 @@ import { audit } from './audit.io.ts';
 import { close } from './close.io.ts';
 import type { Outcome } from './close.io.ts';
 import { readLink } from './establish.io.ts';
-import { hintOf } from './facts.ts';
 import { recheckOrder, secondLookOrder, secondLookSearch } from './orders.ts';
 import type { Facts, Hint } from './facts.ts';
 import { childrenFirst, removeCopies } from './former.io.ts';
 import type { Leaving } from './former.io.ts';
 import { gather } from './gather.io.ts';
+import { hintsOf } from './hints.io.ts';
 import { PAGE_SIZE, syncPage } from './page.io.ts';
 import { plan, targetOf } from './plan.ts';
 import { rulesOf } from './rules.ts';
@@ -92,18 +91,20 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
   if (!facts.isLinked && !isConsented) {
     return { ...(await syncPage(deps, patientId, [self])), isLeaving };
   }
-  const seen: Hint[] = [];
   // Keys that no copy was ever made under need no look at what is there.
   const before = keyring.isProvisional ? [] : await copiesOfPatient(deps, keys.patientToken);
   // While its Patient is there: afterwards nobody finds a copy whose record is gone as well.
   const formerBefore = await formerView(deps, keyring.formerTokens);
-  let total = NOTHING;
+  const seen = await recordsOf(deps, patientId);
   // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
-  for (const type of isLeaving ? REPLICATED_TYPES.toReversed() : REPLICATED_TYPES) {
-    total = add(
-      total,
-      type === 'Patient' ? await syncPage(deps, patientId, [self]) : await syncType(deps, patientId, type, seen)
-    );
+  const parentsFirst = [self, ...seen];
+  const hints = isLeaving ? parentsFirst.toReversed() : parentsFirst;
+  let total = NOTHING;
+  for (let from = 0; from < hints.length; from += PAGE_SIZE) {
+    if (deps.clock.now() >= deps.deadlineAt) {
+      throw new Fault('deadline');
+    }
+    total = add(total, await syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE), { isWhole: true }));
   }
   const known = new Set([keys.patientToken, ...seen.map((hint) => keys.token(hint.resourceType, hint.id))]);
   const orphans = before.filter(({ token }) => !known.has(token));
@@ -113,22 +114,13 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
   return { ...add(total, await removeAll(deps, patientId, keyring, { copies: former, reason: 'rekeyed' })), isLeaving };
 }
 
-async function syncType(deps: Deps, patientId: string, type: ReplicatedType, seen: Hint[]): Promise<Tally> {
-  let total = NOTHING;
-  let url: string | undefined = `${patientSearch(type, patientId)}&_count=${PAGE_SIZE}&_sort=_lastUpdated`;
-  while (url) {
-    if (deps.clock.now() >= deps.deadlineAt) {
-      throw new Fault('deadline');
-    }
-    const page = await deps.source.search(url);
-    const hints = (page.entry ?? []).flatMap(({ resource }) => (resource ? [hintOf(resource as Replicated).hint] : []));
-    if (hints.length > 0) {
-      total = add(total, await syncPage(deps, patientId, hints, { isWhole: true }));
-    }
-    seen.push(...hints);
-    url = page.link?.find(({ relation }) => relation === 'next')?.url;
-  }
-  return total;
+/** All records of a patient but the Patient, parents first: one request, and one for each further thousand of a type. */
+async function recordsOf({ source }: Deps, patientId: string): Promise<Hint[]> {
+  const types = REPLICATED_TYPES.filter((type) => type !== 'Patient');
+  return hintsOf(
+    source,
+    types.map((type) => `${patientSearch(type, patientId)}&_fields=${filingFieldsOf(type)}`)
+  );
 }
 
 /**
