@@ -44,8 +44,8 @@ describe('the Encounters that a record documents', () => {
 
   test('are searched for by type, and nothing is asked for about none', () => {
     expect(documentSearches(['e', 'f'], ['DocumentReference', 'DiagnosticReport'])).toEqual([
-      'DocumentReference?encounter=Encounter/e,Encounter/f',
-      'DiagnosticReport?encounter=Encounter/e,Encounter/f',
+      'DocumentReference?encounter=Encounter/e,Encounter/f&_fields=meta,subject,context',
+      'DiagnosticReport?encounter=Encounter/e,Encounter/f&_fields=meta,subject,encounter',
     ]);
     expect(documentSearches([], ['DocumentReference'])).toEqual([]);
   });
