@@ -35,7 +35,7 @@ export interface BuiltBot {
 const slimSettings: Plugin = {
   name: 'slim-settings',
   setup(context) {
-    context.onLoad({ filter: /src[\\/]config[\\/]settings\.ts$/ }, ({ path }) => ({
+    context.onLoad({ filter: /src[\\/]config[\\/](partner-)?settings\.ts$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(/\bwhy:\s*'(?:[^'\\]|\\.)*',?/g, ''),
       loader: 'ts',
     }));

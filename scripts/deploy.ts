@@ -8,7 +8,7 @@ import { writeConfig } from './deploy/config-file.ts';
 import { gather, gatherProject, strangersOf } from './deploy/gather.ts';
 import type { ProjectFacts } from './deploy/gather.ts';
 import { problemsOf } from './deploy/judge.ts';
-import { readManifest, RUNTIMES } from './deploy/manifest.ts';
+import { forSecrets, readManifest, RUNTIMES } from './deploy/manifest.ts';
 import type { Manifest, Runtime } from './deploy/manifest.ts';
 import { only, planDeploy, policiesInUse } from './deploy/plan.ts';
 import type { Action, Found } from './deploy/plan.ts';
@@ -51,15 +51,16 @@ async function deploy(args: readonly string[]): Promise<number> {
     USAGE
   );
   const voice: Voice = { say: values.json ? () => undefined : (line) => console.log(line) };
-  const manifest = readManifest(values.manifest);
+  const whole = readManifest(values.manifest);
   const built = await build();
   const runtime = runtimeOf(values.runtime ?? process.env.MEDPLUM_BOT_RUNTIME);
-  judge(manifest, built, values.only);
+  judge(whole, built, values.only);
 
   const server = connect(credentialsOf(process.env));
   const project = await gatherProject(server);
-  requireFeatures(manifest, project);
   const secrets = secretsOf(project.secrets);
+  const manifest = forSecrets(whole, secrets);
+  requireFeatures(manifest, project);
   const systems = systemsOf(secrets.NAMESPACE?.valueString);
   const replica = await findReaders(secrets, project.projectId);
   if (replica.problems.length > 0) {

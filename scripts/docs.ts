@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACTIONS } from '../src/bots/actions.ts';
 import { dashboardText } from './monitoring/dashboard.ts';
-import { SETTINGS } from '../src/config/settings.ts';
+import { ALL_SETTINGS } from '../src/config/all-settings.ts';
 import type { Setting } from '../src/config/settings.ts';
 import type { Actions, AdminAction } from '../src/flows/action.ts';
 import { botSections } from './docs/bots.ts';
@@ -27,7 +27,7 @@ function cells(setting: Setting): string[] {
  * @param settings - The rows.
  * @returns The table, without a line break at its end.
  */
-export function settingsTable(settings: readonly Setting[] = SETTINGS): string {
+export function settingsTable(settings: readonly Setting[] = ALL_SETTINGS): string {
   return table(['Setting', 'Kind', 'Default', 'Why', 'Also read from'], settings.map(cells));
 }
 

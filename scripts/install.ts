@@ -3,11 +3,11 @@ import type { WithId } from '@medplum/core';
 import type { AccessPolicy, Bot, Project } from '@medplum/fhirtypes';
 import { createHash } from 'node:crypto';
 import { REPLICATED_TYPES, STUB_TYPES } from '../src/config/policy.ts';
-import type { SettingName } from '../src/config/settings.ts';
+import type { AnySettingName } from '../src/config/all-settings.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
 import { buildBots } from './build.ts';
 import type { BuiltBot } from './build.ts';
-import { readManifest, withStubs } from './deploy/manifest.ts';
+import { forSecrets, readManifest, withStubs } from './deploy/manifest.ts';
 import { operationOf, policyEntry } from './deploy/wanted.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import type { MembershipOptions, SandboxClient } from './sandbox/server.ts';
@@ -21,7 +21,7 @@ export interface Installed {
 
 export interface InstallOptions {
   /** Changes to the settings; undefined removes one. */
-  readonly settings?: Partial<Record<SettingName, string | undefined>>;
+  readonly settings?: Partial<Record<AnySettingName, string | undefined>>;
   /** Instead of the profile of `bots.config.json`. */
   readonly profile?: string | undefined;
   /** Built before, with the same profile: for whoever installs thousands of times. */
@@ -46,22 +46,20 @@ export async function installBundle(sandbox: Sandbox, options: InstallOptions = 
   const replicaClient = await replica.createClient('consent-sync', {
     accessPolicy: replicaPolicy(options.stubs ?? STUB_TYPES),
   });
-  await source.setSecrets(
-    defined({
-      REPLICA_BASE_URL: replica.baseUrl,
-      REPLICA_CLIENT_ID: replicaClient.id,
-      REPLICA_CLIENT_SECRET: replicaClient.secret,
-      REPLICA_PROJECT_ID: replica.projectId,
-      PSEUDONYM_KEY: sandboxKey(),
-      ...options.settings,
-    })
-  );
+  const settings = defined({
+    REPLICA_BASE_URL: replica.baseUrl,
+    REPLICA_CLIENT_ID: replicaClient.id,
+    REPLICA_CLIENT_SECRET: replicaClient.secret,
+    REPLICA_PROJECT_ID: replica.projectId,
+    PSEUDONYM_KEY: sandboxKey(),
+    ...options.settings,
+  });
+  await source.setSecrets(settings);
   await hideNames(source);
   const bots = new Map<string, WithId<Bot>>();
-  for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of withStubs(
-    readManifest(),
-    options.stubs ?? STUB_TYPES
-  ).bots) {
+  const secrets = Object.fromEntries(Object.entries(settings).map(([name, valueString]) => [name, { valueString }]));
+  const manifest = forSecrets(withStubs(readManifest(), options.stubs ?? STUB_TYPES), secrets);
+  for (const { name, triggers, timeoutSeconds, auditEventTrigger, access } of manifest.bots) {
     const cronString = options.isCronOff ? undefined : triggers.flatMap(({ cron }) => cron ?? [])[0];
     const resource = access.map((row) => policyEntry(row, systemsOf())) as NonNullable<AccessPolicy['resource']>;
     const bot = await source.createBot({

@@ -3,8 +3,7 @@ import type { Basic } from '@medplum/fhirtypes';
 import { text } from 'node:stream/consumers';
 import { PROFILE } from '../src/config/policy.ts';
 import { systemsOf } from '../src/fhir/systems.ts';
-import { SETTINGS } from '../src/config/settings.ts';
-import type { Setting } from '../src/config/settings.ts';
+import { ALL_SETTINGS } from '../src/config/all-settings.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
 import { gather, gatherProject } from './deploy/gather.ts';
 import type { ProjectFacts } from './deploy/gather.ts';
@@ -91,7 +90,7 @@ async function hasLinks(server: Server, project: ProjectFacts): Promise<boolean>
 function check(list: SecretList): number {
   const problems = problemsOfSecrets(list);
   const values = secretsOf(list);
-  for (const setting of SETTINGS as readonly Setting[]) {
+  for (const setting of ALL_SETTINGS) {
     const names = [setting.name, ...(setting.aliases ?? [])].filter((name) => values[name]?.valueString);
     const state = names[0]
       ? names[0] === setting.name

@@ -124,6 +124,7 @@ declare module 'node:buffer' {
     toString(encoding: 'base64' | 'base64url' | 'hex' | 'utf8'): string;
     readUInt32BE(offset: number): number;
     subarray(start: number, end?: number): Buffer;
+    indexOf(byte: number, from?: number): number;
     write(text: string, offset: number, encoding: 'hex' | 'latin1'): number;
   }
   export const Buffer: {

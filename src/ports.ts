@@ -1,4 +1,5 @@
 /** All that the inside may ask of the outside. Adapters live in `*.io.ts` files; `bots/wire.ts` joins them. */
+import type { Buffer } from 'node:buffer';
 import type { AuditEvent, Basic, Bundle, BundleEntry, Consent, Resource, Task } from '@medplum/fhirtypes';
 import type { Sealed } from './fhir/sealed.ts';
 
@@ -319,6 +320,76 @@ export interface ReplicaTrail {
   page(since: string | undefined, offset: number): Promise<readonly AuditEvent[]>;
 }
 
+/** Hides texts that lie in the source from whoever can read it. */
+export interface Sealing {
+  seal(text: string): string;
+  /** @returns The text; undefined when it was sealed under another key or has been changed. */
+  open(sealed: string): string | undefined;
+}
+
+/** What the partner answered, with what its headers say (FHIR Bulk Data Access 2.0, RFC 9110 §10.2.3). */
+export interface PartnerAnswer {
+  readonly status: number;
+  readonly body: string;
+  /** How long it asks to wait, in milliseconds. */
+  readonly waitMs: number | undefined;
+  /** `Content-Location`, as sent. */
+  readonly location: string | undefined;
+  /** What `X-Progress` says in percent, where it says a number. */
+  readonly percent: number | undefined;
+}
+
+/** What is wanted of a file. */
+export interface Wanted {
+  readonly url: string;
+  readonly needsToken: boolean;
+  /** In bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /** Of the file that the bytes before came from. */
+  readonly etag: string | undefined;
+}
+
+/** Bytes of a file, or why there are none. */
+export type Slice =
+  | {
+      readonly kind: 'bytes';
+      readonly bytes: Buffer;
+      /** Whether the file ends here. Bytes that just stopped coming are no end. */
+      readonly isEnd: boolean;
+      readonly etag: string | undefined;
+    }
+  /** The link is not good any more, or never was. */
+  | { readonly kind: 'expired' }
+  /** There is another file under the link than before. */
+  | { readonly kind: 'changed' };
+
+/** Another organization's FHIR server. Whatever it says is somebody else's word. */
+export interface PartnerFhir {
+  /**
+   * One request to the FHIR server itself, signed in.
+   *
+   * @param method - Reads, and DELETE of an export of ours; POST for operations.
+   * @param url - Absolute, or relative to the FHIR endpoint.
+   * @param extra - Headers beside the usual ones, and a body.
+   * @returns The answer, whatever its status.
+   * @throws Fault `partner-unavailable` without an answer; `partner-unauthorised`; `partner-rejected` for another host.
+   */
+  ask(
+    method: 'GET' | 'POST' | 'DELETE',
+    url: string,
+    extra?: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  ): Promise<PartnerAnswer>;
+  /**
+   * Part of a file. Where the server knows no Range, what lies before is read and dropped.
+   *
+   * @param wanted - Which part.
+   * @returns As many bytes as came in time, up to the length, or more from a server without Range.
+   * @throws Fault `partner-unavailable` when none came; `partner-unauthorised`; `partner-rejected` for a host that is not listed.
+   */
+  slice(wanted: Wanted): Promise<Slice>;
+}
+
 /** Whether the replica can be worked with. Reads only. */
 export interface ReplicaProbe {
   /** @throws Fault `replica-*` unless a FHIR server answers. */
@@ -351,6 +422,7 @@ export type LogEvent =
   | 'audit-mirrored'
   | 'audit-sealed'
   | 'audit-retained'
+  | 'partner-pulled'
   | 'run-failed';
 
 /** What may be said about it. */

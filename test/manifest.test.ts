@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DOCUMENTS, settingsTable, withActions, withSettings } from '../scripts/docs.ts';
-import { SETTINGS } from '../src/config/settings.ts';
+import { ALL_SETTINGS } from '../src/config/all-settings.ts';
 import { isBot } from './support/house-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -88,7 +88,7 @@ describe('bots.config.json', () => {
   });
 
   test('asks only for settings that exist', () => {
-    const known = SETTINGS.map(({ name }) => name as string);
+    const known = ALL_SETTINGS.map(({ name }) => name as string);
     for (const { name, settings = [] } of bots) {
       expect(
         settings.filter((setting) => !known.includes(setting)),

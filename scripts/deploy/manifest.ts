@@ -1,6 +1,8 @@
 /** `bots.config.json` as the deployment reads it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AnySettingName } from '../../src/config/all-settings.ts';
+import type { Secrets } from '../../src/config/load.ts';
 
 /** The project's root folder. */
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -34,6 +36,8 @@ export interface Trigger {
 export interface BotRow {
   readonly name: string;
   readonly description: string;
+  /** The setting without which the bot has nothing to do: it is deployed where that is set. */
+  readonly requires?: AnySettingName;
   readonly triggers: readonly Trigger[];
   readonly timeoutSeconds: number;
   readonly auditEventTrigger: 'never' | 'on-error' | 'on-output' | 'always';
@@ -110,4 +114,17 @@ export function withStubs(manifest: Manifest, stubs: readonly string[]): Manifes
       return isCopying(bot) && rows.length > 0 ? { ...bot, access: [...bot.access, ...rows] } : bot;
     }),
   };
+}
+
+/**
+ * Leaves out the bots that have nothing to do.
+ *
+ * @param manifest - The manifest.
+ * @param secrets - The Project secrets.
+ * @returns The manifest with the bots whose required setting is set.
+ */
+export function forSecrets(manifest: Manifest, secrets: Secrets): Manifest {
+  const isUsed = ({ requires }: BotRow): boolean =>
+    requires === undefined || Boolean(secrets[requires]?.valueString?.trim());
+  return { ...manifest, bots: manifest.bots.filter(isUsed) };
 }

@@ -3,8 +3,8 @@ import type { Basic, Project } from '@medplum/fhirtypes';
 import { randomBytes } from 'node:crypto';
 import { load } from '../../src/config/load.ts';
 import type { Secrets } from '../../src/config/load.ts';
-import { SETTINGS } from '../../src/config/settings.ts';
-import type { Setting } from '../../src/config/settings.ts';
+import { loadPartner } from '../../src/config/partner.ts';
+import { ALL_SETTINGS } from '../../src/config/all-settings.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { linkIn, liveTokens } from '../../src/flows/link.ts';
 import { patientKeys } from '../../src/rules/deid/keys.ts';
@@ -56,7 +56,7 @@ export function mergeSecrets(before: SecretList, values: ReadonlyMap<string, str
   };
 }
 
-const isOurs = (name: string): boolean => SETTINGS.some((setting) => setting.name === name);
+const isOurs = (name: string): boolean => ALL_SETTINGS.some((setting) => setting.name === name);
 
 /**
  * Our settings in the environment, by their own names alone: there, `MEDPLUM_*` means the source.
@@ -122,8 +122,10 @@ function fromLines(text: string): Map<string, string> {
  * @returns Problems by name, without values.
  */
 export function problemsOfSecrets(list: SecretList): readonly string[] {
-  const loaded = load(secretsOf(list));
-  return 'problems' in loaded ? loaded.problems : [];
+  const secrets = secretsOf(list);
+  const loaded = load(secrets);
+  const partner = loadPartner(secrets, secrets.ENVIRONMENT?.valueString === 'production');
+  return [loaded, partner].flatMap((one) => (one && 'problems' in one ? one.problems : []));
 }
 
 /** The keys that can be rotated: each has a version, and a former key beside it. */
@@ -147,12 +149,10 @@ export interface Rotation {
  * @throws Refusal for what is no secret, and when there is nothing to rotate.
  */
 export function rotationOf(before: SecretList, name: string, given: string | undefined): Rotation {
-  const setting = (SETTINGS as readonly Setting[]).find((row) => row.name === name);
+  const setting = ALL_SETTINGS.find((row) => row.name === name);
   const isForeign = setting?.kind === 'secret' || setting?.kind === 'private-key';
   if (!setting || (!isForeign && !VERSIONED.includes(name))) {
-    const names = (SETTINGS as readonly Setting[])
-      .filter(({ kind }) => kind === 'secret' || kind === 'private-key')
-      .map((row) => row.name);
+    const names = ALL_SETTINGS.filter(({ kind }) => kind === 'secret' || kind === 'private-key').map((row) => row.name);
     throw new Refusal(
       `${name} is no secret of this bundle that can be rotated`,
       `Secrets: ${[...VERSIONED, ...names].join(', ')}.`

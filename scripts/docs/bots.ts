@@ -19,6 +19,7 @@ function sectionOf(bot: BotRow): string {
     throw new Error(`scripts/docs/pages.ts says nothing of the bot ${bot.name}`);
   }
   const rows = [
+    ...(bot.requires ? [['Deployed', `where ${code(bot.requires)} is set`]] : []),
     ['Runs', triggersOf(bot.triggers)],
     ['Time', `at most ${bot.timeoutSeconds} s`],
     ['Input', page.input],

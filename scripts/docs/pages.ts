@@ -1,5 +1,6 @@
 /** What a person has to say of each bot; the rest of its page comes from bots.config.json. The compiler knows the names. */
-import type { SettingName } from '../../src/config/settings.ts';
+import type { AnySettingName } from '../../src/config/all-settings.ts';
+import { PARTNER_SETTINGS } from '../../src/config/partner-settings.ts';
 import type { FaultCode } from '../../src/observability/fault.ts';
 
 /** One bot. */
@@ -8,7 +9,7 @@ export interface Page {
   readonly answer: string;
   readonly faults: readonly FaultCode[];
   /** Beside those of the replica and of the keys, which all that copy read. */
-  readonly settings: readonly SettingName[];
+  readonly settings: readonly AnySettingName[];
   /** Where there is more. */
   readonly more?: string;
 }
@@ -95,6 +96,15 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     answer: '`{success, resourceType, id}`, or `{success, total, succeeded, failed, results}`',
     faults: [...OF_SOURCE, 'input-invalid'],
     settings: [],
+  },
+  'pull-partner': {
+    input:
+      'nothing; or `{action, full, since, types, seconds}` of an ADMIN: `partner/pull`, `partner/status`, `partner/cancel`',
+    answer:
+      'how far the pull is: phase, files, counts by type, what was refused and where; `{"off": true}` without a partner',
+    faults: [...OF_SOURCE, 'input-invalid', 'admin-refused', 'contention', 'partner-unavailable', 'partner-rejected'],
+    settings: PARTNER_SETTINGS.map(({ name }) => name),
+    more: 'See [partners.md](partners.md).',
   },
   metrics: {
     input: 'nothing; `format=json` for JSON',

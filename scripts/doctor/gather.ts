@@ -12,7 +12,7 @@ import { newestSealSearch } from '../../src/flows/audit/seal.ts';
 import { stateSearch } from '../../src/flows/audit/state.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
 import { historySearch } from '../../src/flows/reconciliation.ts';
-import { readManifest } from '../deploy/manifest.ts';
+import { forSecrets, readManifest } from '../deploy/manifest.ts';
 import { secretsOf } from '../deploy/secrets.ts';
 import type { Credentials } from '../deploy/server.ts';
 import type { Facts, Oversight, ReplicaFacts, SourceFacts } from './facts.ts';
@@ -48,7 +48,7 @@ export async function gather(credentials: Credentials, overseer?: Overseer): Pro
   const systems = 'config' in loaded ? loaded.config.systems : systemsOf(secrets.NAMESPACE?.valueString);
   return {
     now,
-    manifest: readManifest(),
+    manifest: forSecrets(readManifest(), secrets),
     secrets,
     loaded,
     systems,

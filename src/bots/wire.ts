@@ -5,10 +5,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import manifest from '../../bots.config.json' with { type: 'json' };
 import { load } from '../config/load.ts';
 import type { Config } from '../config/load.ts';
+import { loadPartner } from '../config/partner.ts';
+import type { Partner } from '../config/partner.ts';
 import type { Asked } from '../flows/admin/administer.io.ts';
 import type { MirrorDeps } from '../flows/audit/deps.ts';
 import type { Deps } from '../flows/deps.ts';
 import type { ExportDeps } from '../flows/export/export.io.ts';
+import type { PullDeps } from '../flows/ingest/pull/deps.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
 import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
 import { withMac } from '../observability/event-mac.ts';
@@ -22,10 +25,12 @@ import { botsOf } from '../remote/bots.io.ts';
 import { replicaClient } from '../remote/client.io.ts';
 import { replicaEraser } from '../remote/eraser.io.ts';
 import { payloadSealer, payloadVault } from '../remote/jwe.io.ts';
+import { partnerClient } from '../remote/partner.io.ts';
 import { replicaProbe } from '../remote/probe.io.ts';
 import type { Parts } from '../remote/requests.io.ts';
 import { sourceClient } from '../remote/source.io.ts';
 import { carryToken } from '../remote/token-cache.io.ts';
+import { placeSealing } from '../remote/token-seal.io.ts';
 import { replicaTrail } from '../remote/trail.io.ts';
 import { within } from '../remote/within.io.ts';
 import { triggerOf } from './trigger.ts';
@@ -48,7 +53,8 @@ export type BotName =
   | 'retry-jobs'
   | 'reconcile'
   | 'metrics'
-  | 'status';
+  | 'status'
+  | 'pull-partner';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;
@@ -285,6 +291,48 @@ export async function show<T>(
       trigger.kind === 'request' ? trigger.input : 'resource' in trigger ? trigger.resource : undefined
     )
   );
+}
+
+/**
+ * Runs a flow that deals with the partner: it has no way to the replica.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - Anything.
+ * @param work - The flow; it gets what started it, and what the actions of an ADMIN need.
+ * @returns What the flow returns; `{ off: true }` when SYNC_ENABLED is false or no partner is set; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function withPartner<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: PullDeps, trigger: Trigger, asked: Asked) => Promise<T>
+): Promise<T | { readonly off: true } | Version> {
+  return command(name, medplum, event, async (asked, trigger) => {
+    const partner = partnerOf(event, asked.config);
+    if (!partner || !asked.config.syncEnabled) {
+      asked.log('info', 'sync-is-off', { bot: name });
+      return { off: true };
+    }
+    const deadlineAt = asked.deadlineAt + MARGIN_MS - LAST_ANSWER_MS;
+    const deps: PullDeps = {
+      ...asked,
+      partner,
+      fhir: partnerClient(partner, { clock: systemClock, random: chance, deadlineAt }),
+      sealing: placeSealing(asked.config.key.secret),
+    };
+    return work(deps, trigger, asked);
+  });
+}
+
+/** @throws Fault `settings-invalid` with all the problems of the partner's settings. */
+function partnerOf(event: BotEvent, { production }: Config): Partner | undefined {
+  const loaded = loadPartner(event.secrets ?? {}, production);
+  if (loaded && 'problems' in loaded) {
+    throw new Fault('settings-invalid', loaded.problems);
+  }
+  return loaded?.partner;
 }
 
 /** @throws Fault `settings-invalid` with all the problems. */

@@ -1,14 +1,15 @@
 /** Project secrets → a validated Config, or all the problems at once. Nothing else reads `event.secrets`. */
 import { systemsOf } from '../fhir/systems.ts';
 import type { Systems } from '../fhir/systems.ts';
-import { problemOf } from './check.ts';
 import { PROFILE, STUB_TYPES } from './policy.ts';
 import type { ReplicatedType, StubType } from './policy.ts';
+import { problemsOf, valuesOf } from './read.ts';
+import type { Secrets } from './read.ts';
 import { SETTINGS } from './settings.ts';
 import { seedOf } from './signing-key.ts';
-import type { Setting, SettingName } from './settings.ts';
-import { readSigningKey } from './client-key.ts';
-import type { SigningKey } from './client-key.ts';
+import type { SettingName } from './settings.ts';
+import { clientOf, fhirUrlOf, problemsOfSignIn, signingKeyOf } from './sign-in.ts';
+import type { ClientSettings, ReadKey } from './sign-in.ts';
 
 /** One version of PSEUDONYM_KEY. */
 interface ProjectKey {
@@ -16,36 +17,13 @@ interface ProjectKey {
   readonly secret: string;
 }
 
-/** How the bots sign in to the replica. */
-export type SignIn = 'client-credentials' | 'basic' | 'jwt-assertion' | 'jwt-bearer' | 'refresh-token';
-
-/** Other names for them: of the seed's CLI, and of the specification. */
-const ALSO: Readonly<Record<string, SignIn>> = {
-  'authorization-code': 'refresh-token',
-  'smart-backend-services': 'jwt-assertion',
-};
-
 /** What the bots work with. */
 export interface Config {
   readonly syncEnabled: boolean;
   readonly production: boolean;
   readonly systems: Systems;
-  readonly replica: {
+  readonly replica: ClientSettings & {
     readonly fhirUrl: string;
-    readonly tokenUrl: string;
-    readonly auth: SignIn;
-    readonly clientId: string;
-    /** Empty when the client has none. */
-    readonly clientSecret: string;
-    readonly clientAuth: 'client_secret_basic' | 'client_secret_post';
-    readonly scope: string | undefined;
-    readonly signingKey: SigningKey | undefined;
-    readonly audience: string | undefined;
-    readonly issuer: string | undefined;
-    readonly subject: string | undefined;
-    /** Empty unless that is how it signs in. */
-    readonly refreshToken: string;
-    readonly projectId: string | undefined;
     readonly timeoutMs: number;
   };
   /** Credentials for `$expunge` on the replica. */
@@ -90,8 +68,7 @@ export interface Config {
   readonly reconcileHour: number;
 }
 
-/** As Medplum hands them over: `event.secrets`. */
-export type Secrets = Readonly<Record<string, { readonly valueString?: string } | undefined>>;
+export type { Secrets };
 
 /** The Config, or every problem, by name and without values. */
 export type Loaded = { readonly config: Config } | { readonly problems: readonly string[] };
@@ -103,24 +80,14 @@ export type Loaded = { readonly config: Config } | { readonly problems: readonly
  * @returns The Config or all problems.
  */
 export function load(secrets: Secrets): Loaded {
-  const read = (setting: Setting): string | undefined =>
-    [setting.name, ...(setting.aliases ?? [])].map((name) => secrets[name]?.valueString?.trim()).find(Boolean) ??
-    setting.fallback;
-  const values = new Map<string, string | undefined>(SETTINGS.map((setting) => [setting.name, read(setting)]));
+  const values = valuesOf(secrets, SETTINGS);
   const production = values.get('ENVIRONMENT') === 'production';
-  const problems = (SETTINGS as readonly Setting[]).flatMap((setting) => {
-    const value = values.get(setting.name);
-    if (value === undefined) {
-      return setting.optional ? [] : [`${setting.name} is missing`];
-    }
-    const problem = problemOf(setting, value, production);
-    return problem ? [`${setting.name} ${problem}`] : [];
-  });
+  const problems = problemsOf(values, SETTINGS, production);
   if (Boolean(values.get('ERASER_CLIENT_ID')) !== Boolean(values.get('ERASER_CLIENT_SECRET'))) {
     problems.push('ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together');
   }
-  const signingKey = signingKeyOf(values);
-  problems.push(...problemsOfSignIn(values, signingKey));
+  const signingKey = signingKeyOf(values, 'REPLICA');
+  problems.push(...problemsOfSignIn(values, 'REPLICA', signingKey));
   if (values.get('PAYLOAD_KEY') !== undefined && values.get('PAYLOAD_KEY') === values.get('PSEUDONYM_KEY')) {
     problems.push('PAYLOAD_KEY must not be PSEUDONYM_KEY');
   }
@@ -137,42 +104,7 @@ export function load(secrets: Secrets): Loaded {
     : { config: build(values as ReadonlyMap<SettingName, string | undefined>, production, signingKey) };
 }
 
-type Values = ReadonlyMap<string, string | undefined>;
-
-function signInOf(values: Values): SignIn {
-  const name = values.get('REPLICA_AUTH') ?? '';
-  return ALSO[name] ?? (name as SignIn);
-}
-
-function signingKeyOf(values: Values): ReturnType<typeof readSigningKey> | undefined {
-  const text = values.get('REPLICA_PRIVATE_KEY');
-  return text === undefined
-    ? undefined
-    : readSigningKey(text, values.get('REPLICA_SIGNING_ALGORITHM'), values.get('REPLICA_PRIVATE_KEY_ID'));
-}
-
-/** What each way of signing in cannot do without. */
-function problemsOfSignIn(values: Values, signingKey: ReturnType<typeof readSigningKey> | undefined): string[] {
-  const auth = signInOf(values);
-  const isMissing = (name: SettingName): boolean => values.get(name) === undefined;
-  const needs: Readonly<Partial<Record<SignIn, readonly SettingName[]>>> = {
-    'client-credentials': ['REPLICA_CLIENT_SECRET'],
-    basic: ['REPLICA_CLIENT_SECRET'],
-    'jwt-assertion': ['REPLICA_PRIVATE_KEY'],
-    'jwt-bearer': isMissing('REPLICA_PRIVATE_KEY') ? ['REPLICA_CLIENT_SECRET'] : [],
-    'refresh-token': ['REPLICA_REFRESH_TOKEN'],
-  };
-  return [
-    ...(needs[auth] ?? []).filter(isMissing).map((name) => `${name} is missing`),
-    ...(signingKey && 'problem' in signingKey ? [`REPLICA_PRIVATE_KEY ${signingKey.problem}`] : []),
-  ];
-}
-
-function build(
-  values: ReadonlyMap<SettingName, string | undefined>,
-  production: boolean,
-  signingKey: ReturnType<typeof readSigningKey> | undefined
-): Config {
+function build(values: ReadonlyMap<SettingName, string | undefined>, production: boolean, signingKey: ReadKey): Config {
   const text = (name: SettingName): string => values.get(name) ?? '';
   const list = (name: SettingName): string[] =>
     text(name)
@@ -180,28 +112,13 @@ function build(
       .map((part) => part.trim())
       .filter(Boolean);
   const version = Number(text('PSEUDONYM_KEY_VERSION'));
-  const base = text('REPLICA_BASE_URL').replace(/\/*$/, '/');
-  const address = (value: string): string => (value.includes('://') ? value : base + value.replace(/^\/*/, ''));
-  const audience = values.get('REPLICA_AUDIENCE');
-  const auth = signInOf(values);
   return {
     syncEnabled: text('SYNC_ENABLED') === 'true',
     production,
     systems: systemsOf(text('NAMESPACE').replace(/\/*$/, '')),
     replica: {
-      fhirUrl: base + text('REPLICA_FHIR_PATH').replace(/^\/*/, '').replace(/\/*$/, '/'),
-      tokenUrl: address(text('REPLICA_TOKEN_PATH')),
-      auth,
-      clientId: text('REPLICA_CLIENT_ID'),
-      clientSecret: text('REPLICA_CLIENT_SECRET'),
-      clientAuth: text('REPLICA_CLIENT_AUTH') as Config['replica']['clientAuth'],
-      scope: values.get('REPLICA_SCOPE'),
-      signingKey: signingKey && 'key' in signingKey ? signingKey : undefined,
-      audience: audience === undefined ? undefined : address(audience),
-      issuer: values.get('REPLICA_ISSUER'),
-      subject: values.get('REPLICA_SUBJECT'),
-      refreshToken: auth === 'refresh-token' ? text('REPLICA_REFRESH_TOKEN') : '',
-      projectId: values.get('REPLICA_PROJECT_ID'),
+      ...clientOf(values, 'REPLICA', signingKey),
+      fhirUrl: fhirUrlOf(values, 'REPLICA'),
       timeoutMs: Number(text('REPLICA_TIMEOUT_MS')),
     },
     eraser:

@@ -98,6 +98,17 @@ export const FAULTS = {
     issue: 'throttled',
     retryable: true,
   },
+  'partner-unavailable': {
+    message: 'The partner did not answer, or answered with a server error.',
+    issue: 'transient',
+    retryable: true,
+  },
+  'partner-unauthorised': { message: 'The partner does not accept our credentials.', issue: 'login', retryable: true },
+  'partner-rejected': {
+    message: 'The partner refuses what was asked, or answers what cannot be taken.',
+    issue: 'processing',
+    retryable: false,
+  },
   'action-unknown': { message: 'There is no such action.', issue: 'not-supported', retryable: false },
   'patient-unknown': { message: 'There is no such patient.', issue: 'not-found', retryable: false },
   'bot-failed': { message: 'Another bot of ours could not do its part.', issue: 'exception', retryable: true },

@@ -49,6 +49,8 @@ export function sender(clock: Clock, origins: readonly string[]): Send {
         retryAfter: header('Retry-After'),
         rateLimit: header('RateLimit') ?? legacyLimit(header, clock.now()),
         body: await textOf(response),
+        location: header('Content-Location'),
+        progress: header('X-Progress'),
       };
     };
     try {

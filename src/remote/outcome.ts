@@ -11,6 +11,9 @@ export interface Answer {
   /** The `RateLimit` header; the 429 of Medplum carries no Retry-After (`platform.md` §5.2). */
   readonly rateLimit: string | null;
   readonly body: string;
+  /** The `Content-Location` and `X-Progress` of Bulk Data, where anybody asks for them. */
+  readonly location?: string | null;
+  readonly progress?: string | null;
 }
 
 /** Medplum answers a lost race inside a bundle with a 400 of this text (`platform.md` §11.1). */

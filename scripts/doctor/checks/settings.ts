@@ -1,8 +1,7 @@
 /** The Project secrets: names and problems, never values. Pure. */
 import { isPlaceholder } from '../../../src/config/check.ts';
 import { checkKey } from '../../../src/config/key.ts';
-import { SETTINGS } from '../../../src/config/settings.ts';
-import type { Setting } from '../../../src/config/settings.ts';
+import { ALL_SETTINGS } from '../../../src/config/all-settings.ts';
 import type { Facts } from '../facts.ts';
 import { fail, judged, ok, unseen, warn } from '../finding.ts';
 import type { Judgement } from '../finding.ts';
@@ -14,7 +13,7 @@ export function secretsValid({ loaded, secrets, source }: Facts): Judgement {
   // The key and placeholders have checks of their own.
   const problems =
     'problems' in loaded ? loaded.problems.filter((problem) => !/^PSEUDONYM_KEY |placeholder/.test(problem)) : [];
-  const set = Object.keys(secrets).filter((name) => SETTINGS.some((setting) => setting.name === name));
+  const set = Object.keys(secrets).filter((name) => ALL_SETTINGS.some((setting) => setting.name === name));
   return judged(
     problems,
     fail,
@@ -45,8 +44,9 @@ export function placeholderSecrets({ secrets, source }: Facts): Judgement {
     return unseen('the Project cannot be read');
   }
   const isProduction = (secrets.ENVIRONMENT ?? secrets.NODE_ENV)?.valueString?.trim() === 'production';
-  const names = (SETTINGS as readonly Setting[])
-    .filter(({ kind }) => kind === 'secret' || kind === 'text' || kind === 'key' || kind === 'url')
+  const names = ALL_SETTINGS.filter(
+    ({ kind }) => kind === 'secret' || kind === 'text' || kind === 'key' || kind === 'url'
+  )
     .flatMap(({ name, aliases = [] }) => [name, ...aliases])
     .filter((name) => {
       const value = secrets[name]?.valueString?.trim();

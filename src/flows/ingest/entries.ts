@@ -1,5 +1,5 @@
 /** What is planned → the entries of one transaction: each record with its Provenance, one AuditEvent, and the fence. Pure. */
-import type { AuditEvent, Basic, BundleEntry, Provenance } from '@medplum/fhirtypes';
+import type { AuditEvent, Basic, BundleEntry, Identifier, Provenance } from '@medplum/fhirtypes';
 import type { Systems } from '../../fhir/systems.ts';
 import type { Planned } from './plan.ts';
 import type { Received } from './received.ts';
@@ -78,12 +78,12 @@ export function provenanceOf(
       },
       {
         type: { coding: [{ system: `${HL7}/provenance-participant-type`, code: 'enterer' }] },
-        who: { identifier: { system: systems.ingestClient, value: sender.client.split('/')[1] ?? '' } },
+        who: { identifier: entererOf(sender, systems) },
         onBehalfOf: { reference: `Organization/${sender.organizationId}` },
       },
       {
         type: { coding: [{ system: `${HL7}/provenance-participant-type`, code: 'assembler' }] },
-        who: { identifier: { system: systems.bot, value: 'ingest' } },
+        who: { identifier: { system: systems.bot, value: sender.fetchedBy ?? 'ingest' } },
       },
     ],
     entity: [
@@ -93,4 +93,11 @@ export function provenanceOf(
       },
     ],
   };
+}
+
+/** The client that sent it, or the bot that fetched it. */
+function entererOf({ client, fetchedBy }: Sender, systems: Systems): Identifier {
+  return fetchedBy === undefined
+    ? { system: systems.ingestClient, value: client.split('/')[1] ?? '' }
+    : { system: systems.bot, value: fetchedBy };
 }

@@ -6,8 +6,9 @@ import { isObject, listOf } from '../../rules/ingest/elements.ts';
 import type { Elements } from '../../rules/ingest/elements.ts';
 import type { Systems } from '../../fhir/systems.ts';
 import { isLink, linkIn } from '../link.ts';
+import { partnerLinksIn, partnerLinksSearch } from '../partner-link.ts';
 import type { Known, Sender, Wanted } from './known.ts';
-import { isOfOrganization } from './plan.ts';
+import { isOfOrganization, isReplaced } from './plan.ts';
 import { identifiersOf } from './received.ts';
 
 /** Searches of one batch, and names in one search: URLs of a few kilobytes. */
@@ -61,16 +62,20 @@ export async function gather(source: SourceFhir, systems: Systems, sender: Sende
     ({ system, value }) =>
       `Patient?organization=Organization/${organizationId}&identifier=${encodeURIComponent(`${system}|${value}`)}&_count=10`
   );
-  const found = await all(source, [...keyed, ...linked, ...named]);
+  const partnered = lots(wanted.keys.get('Patient') ?? [], NAMES).map((lot) => partnerLinksSearch(systems, lot));
+  const found = await all(source, [...keyed, ...linked, ...named, ...partnered]);
   const takenLists = found.slice(0, keyed.length).flat();
   const links = found
     .slice(keyed.length, keyed.length + linked.length)
     .flat()
     .filter(isLink);
-  const byIdentifier = found.slice(keyed.length + linked.length).flat() as Patient[];
+  const byIdentifier = found
+    .slice(keyed.length + linked.length, keyed.length + linked.length + named.length)
+    .flat() as Patient[];
+  const partners = partnerLinksIn(systems, found.slice(found.length - partnered.length).flat());
 
   const ownerOf = new Map(links.map((link) => [link.id, linkIn(systems, [link])?.patientId ?? '']));
-  const ids = [...new Set([...ownerOf.values()].filter(Boolean))];
+  const ids = [...new Set([...ownerOf.values(), ...partners.values()].filter(Boolean))];
   const byLink = (
     await all(
       source,
@@ -96,7 +101,14 @@ export async function gather(source: SourceFhir, systems: Systems, sender: Sende
         .map(({ value }): [string, Resource] => [`key:${resource.resourceType}:${value}`, resource])
     )
   );
-  return { patients, taken, consents: await consentsOf(source, [...patients.values()].flat(), [...taken.values()]) };
+  const linkedPatients = new Map(
+    [...partners].flatMap(([key, id]) => {
+      const patient = (byLink as readonly Patient[]).find((one) => one.id === id);
+      return patient && !isReplaced(patient) ? [[`key:Patient:${key}`, patient] as const] : [];
+    })
+  );
+  const people = [...[...patients.values()].flat(), ...linkedPatients.values()];
+  return { patients, taken, linked: linkedPatients, consents: await consentsOf(source, people, [...taken.values()]) };
 }
 
 async function consentsOf(

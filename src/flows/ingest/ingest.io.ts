@@ -4,11 +4,12 @@ import { ingressEventOf } from '../../observability/ingress-trail.ts';
 import type { IngressEvent } from '../../observability/ingress-trail.ts';
 import { bundleAnswerOf, entryAnswerOf, outcomeOfIssues, UNTOUCHED } from './answer.ts';
 import type { BundleAnswer, EntryAnswer, Result } from './answer.ts';
+import type { IngestDeps } from './deps.ts';
 import { senderOf } from './gather.io.ts';
 import { readRequest } from './received.ts';
 import type { Request } from './received.ts';
 import { begin, eventOf, takeEach, takeTogether } from './take.io.ts';
-import type { IngestDeps, Work } from './take.io.ts';
+import type { Work } from './take.io.ts';
 
 /**
  * Answers one call.
@@ -42,6 +43,25 @@ export async function ingest(deps: IngestDeps, input: unknown): Promise<EntryAns
 }
 
 async function close(work: Work): Promise<EntryAnswer | BundleAnswer> {
+  const { request, results } = work;
+  await writeDown(work);
+  if (request.kind !== 'single') {
+    return bundleAnswerOf(request, results);
+  }
+  const [received] = request.entries;
+  const result = results.get(0) ?? UNTOUCHED;
+  if (!result.isTaken || !received) {
+    throw new Fault('ingest-invalid', [], result.isTaken ? [] : outcomeOfIssues(result.issues).issue);
+  }
+  return entryAnswerOf(received, result);
+}
+
+/**
+ * Tells trail and log what became of a request.
+ *
+ * @param work - The request, as far as it has come.
+ */
+export async function writeDown(work: Work): Promise<void> {
   const { deps, request, results } = work;
   const counts = countsOf(request, results);
   const { created = 0, updated = 0, total = 0, failed = 0 } = counts;
@@ -57,15 +77,6 @@ async function close(work: Work): Promise<EntryAnswer | BundleAnswer> {
     failed,
     durationMs: deps.clock.now() - work.startedAt,
   });
-  if (request.kind !== 'single') {
-    return bundleAnswerOf(request, results);
-  }
-  const [received] = request.entries;
-  const result = results.get(0) ?? UNTOUCHED;
-  if (!result.isTaken || !received) {
-    throw new Fault('ingest-invalid', [], result.isTaken ? [] : outcomeOfIssues(result.issues).issue);
-  }
-  return entryAnswerOf(received, result);
 }
 
 function countsOf({ entries }: Request, results: ReadonlyMap<number, Result>): Record<string, number> {

@@ -5,7 +5,7 @@ import { eachObject, isObject } from '../../rules/ingest/elements.ts';
 import type { Elements } from '../../rules/ingest/elements.ts';
 import { identifiersOf } from './received.ts';
 import type { Named, Received } from './received.ts';
-import { keyOf } from './origin.ts';
+import { keyOf } from '../origin-key.ts';
 import { directoryOf, targetOf } from './references.ts';
 import type { Directory, Target } from './references.ts';
 
@@ -14,6 +14,8 @@ export interface Sender {
   /** `ClientApplication/id`. */
   readonly client: string;
   readonly organizationId: string;
+  /** The bot that fetched the records there; undefined when the client has sent them. */
+  readonly fetchedBy?: string;
 }
 
 /** A request in its setting. */
@@ -31,6 +33,8 @@ export interface Known {
   readonly patients: ReadonlyMap<string, readonly Patient[]>;
   /** What was taken before, by `key:Type:…`. */
   readonly taken: ReadonlyMap<string, Resource>;
+  /** Patients of ours whom a link names as a patient of the sender, by `key:Patient:…`. */
+  readonly linked: ReadonlyMap<string, Patient>;
   /** All Consents by the id of the Patient. */
   readonly consents: ReadonlyMap<string, readonly Consent[]>;
 }

@@ -1,6 +1,5 @@
 /** What a record that came in carries of where it came from: an identifier that finds it again, with version and hash. Pure. */
 import type { Identifier } from '@medplum/fhirtypes';
-import { createHash } from 'node:crypto';
 import type { Systems } from '../../fhir/systems.ts';
 import { isObject, listOf } from '../../rules/ingest/elements.ts';
 import type { Elements } from '../../rules/ingest/elements.ts';
@@ -10,16 +9,6 @@ import type { Received } from './received.ts';
 export interface Origin {
   readonly digest: string;
   readonly version: Received['version'];
-}
-
-/**
- * @param organizationId - Of the sender: two senders never mean the same record.
- * @param type - The type.
- * @param name - Its name with the sender, as in `Received`.
- * @returns The value of our identifier: a hash, since an id may be anything.
- */
-export function keyOf(organizationId: string, type: string, name: string): string {
-  return createHash('sha256').update(`${organizationId}\n${type}\n${name}`).digest('hex');
 }
 
 /**

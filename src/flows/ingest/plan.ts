@@ -10,7 +10,8 @@ import { safePath, validate } from '../../rules/ingest/validate.ts';
 import type { Issue } from '../../rules/ingest/validate.ts';
 import { meantBy } from './known.ts';
 import type { Known, Setting } from './known.ts';
-import { isNewer, keyOf, originIdentifier, originOf } from './origin.ts';
+import { keyOf } from '../origin-key.ts';
+import { isNewer, originIdentifier, originOf } from './origin.ts';
 import { identifiersOf } from './received.ts';
 import type { Received } from './received.ts';
 import { logical, textOf } from './references.ts';
@@ -81,7 +82,7 @@ export function plan(received: Received, known: Known, setting: Setting, places:
   }
   const key = keyOf(sender.organizationId, received.type, received.name);
   const existing = known.taken.get(`key:${received.type}:${key}`);
-  const stranger = existing ? undefined : strangerOf(received, known);
+  const stranger = existing ? undefined : strangerOf(received, known, known.linked.get(`key:Patient:${key}`));
   if (stranger) {
     return stranger;
   }
@@ -124,15 +125,14 @@ export function plan(received: Received, known: Known, setting: Setting, places:
 }
 
 /** A Patient of the organization whom the sender means, and who did not come from it. */
-function strangerOf({ type, resource }: Received, known: Known): Planned | undefined {
+function strangerOf({ type, resource }: Received, known: Known, linked: Patient | undefined): Planned | undefined {
   if (type !== 'Patient') {
     return undefined;
   }
-  const found = new Set(
-    identifiersOf(resource).flatMap(({ system, value }) =>
-      (known.patients.get(`identifier:${system}|${value}`) ?? []).map(({ id }) => id)
-    )
+  const named = identifiersOf(resource).flatMap(
+    ({ system, value }) => known.patients.get(`identifier:${system}|${value}`) ?? []
   );
+  const found = new Set((linked ? [linked] : named).map(({ id }) => id));
   const [id] = found;
   if (found.size > 1) {
     return refuse('duplicate', 'Several patients have these identifiers.');
@@ -217,7 +217,8 @@ function placeOf(target: Target | undefined, { known, places }: Resolving): Plac
     const [found, another] = known.patients.get(textOf(target)) ?? [];
     return found && !another ? placeAt(found) : undefined;
   }
-  const taken = target?.kind === 'key' ? known.taken.get(textOf(target)) : undefined;
+  const name = target?.kind === 'key' ? textOf(target) : '';
+  const taken = known.taken.get(name) ?? known.linked.get(name);
   return taken && placeAt(taken);
 }
 
@@ -240,10 +241,15 @@ function isOwn(existing: Resource, patient: string, organizationId: string): boo
  * @returns Whether the patient is managed by it, and has not become another one.
  */
 export function isOfOrganization(patient: Patient, organizationId: string): boolean {
-  return (
-    patient.managingOrganization?.reference === `Organization/${organizationId}` &&
-    !patient.link?.some(({ type }) => type === 'replaced-by')
-  );
+  return patient.managingOrganization?.reference === `Organization/${organizationId}` && !isReplaced(patient);
+}
+
+/**
+ * @param patient - A Patient.
+ * @returns Whether they have become another one.
+ */
+export function isReplaced(patient: Patient): boolean {
+  return patient.link?.some(({ type }) => type === 'replaced-by') === true;
 }
 
 /** Without what is not the sender's to say: meta but its labels, narrative, links between patients; with where it came from. */

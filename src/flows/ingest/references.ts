@@ -3,7 +3,7 @@ import type { Systems } from '../../fhir/systems.ts';
 import { isObject } from '../../rules/ingest/elements.ts';
 import type { Elements } from '../../rules/ingest/elements.ts';
 import { PROFILES } from '../../rules/ingest/profile.ts';
-import { keyOf } from './origin.ts';
+import { keyOf } from '../origin-key.ts';
 import { identifierIn, identifiersOf, namedIn } from './received.ts';
 import type { Named, Received } from './received.ts';
 

@@ -4,8 +4,8 @@ import { REPLICATED_TYPES } from '../../config/policy.ts';
 import { Fault } from '../../observability/fault.ts';
 import { ingressEventOf } from '../../observability/ingress-trail.ts';
 import type { IngressEvent } from '../../observability/ingress-trail.ts';
-import type { Deps } from '../deps.ts';
 import type { Result } from './answer.ts';
+import type { IngestDeps } from './deps.ts';
 import { entriesOf, provenanceOf } from './entries.ts';
 import type { Write } from './entries.ts';
 import { counted, fenceBasic, fenceOf } from './fence.ts';
@@ -13,20 +13,11 @@ import type { Fence } from './fence.ts';
 import { gather } from './gather.io.ts';
 import { settingOf, wantedOf } from './known.ts';
 import type { Known, Sender } from './known.ts';
-import { keyOf } from './origin.ts';
+import { keyOf } from '../origin-key.ts';
 import { plan } from './plan.ts';
 import type { Placed, Planned } from './plan.ts';
 import type { Received, Request } from './received.ts';
 import { refusalOf } from './refusal.ts';
-
-/** The run: the source, and no way to the replica. */
-export interface IngestDeps extends Pick<
-  Deps,
-  'config' | 'source' | 'clock' | 'log' | 'correlationId' | 'bot' | 'deadlineAt'
-> {
-  /** Who asks, `ClientApplication/id`, as the platform says. */
-  readonly requester: string | undefined;
-}
 
 /** Records of one transaction of a batch: three writes a record at most, and half a second on a small server. */
 const TOGETHER = 20;
@@ -61,12 +52,14 @@ export interface Work {
  */
 export async function begin(deps: IngestDeps, sender: Sender, request: Request): Promise<Work> {
   const { source, config, clock } = deps;
+  // What is fetched comes at our own pace.
+  const limit = sender.fetchedBy === undefined ? config.ingest.perMinute : Number.MAX_SAFE_INTEGER;
   const now = clock.now();
   const empty = { since: now, count: 0, run: deps.correlationId };
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await source.ensure(fenceBasic(config.systems, sender.organizationId, empty));
     const fence = fenceOf(config.systems, found);
-    const count = counted(fence, request.entries.length, config.ingest.perMinute, now);
+    const count = counted(fence, request.entries.length, limit, now);
     if ('retryAfterSeconds' in count) {
       throw new Fault('ingest-throttled', [`retry after ${count.retryAfterSeconds} seconds`]);
     }
@@ -293,14 +286,26 @@ function patientIn(
   return made && `Patient/${made.id}`;
 }
 
-async function refresh(work: Work): Promise<void> {
+/**
+ * Reads the fence again, after somebody else has come through it.
+ *
+ * @param work - The request.
+ */
+export async function refresh(work: Work): Promise<void> {
   const { source, config } = work.deps;
   const { since, count } = work.fence;
   const basic = fenceBasic(config.systems, work.sender.organizationId, { since, count, run: work.deps.correlationId });
   work.fence = fenceOf(config.systems, await source.ensure(basic));
 }
 
-async function commit(
+/**
+ * Stores records behind the fence, each with its Provenance, and one AuditEvent of all.
+ *
+ * @param work - The request.
+ * @param writes - The records; none to write the fence alone.
+ * @returns What was stored, or why nothing was.
+ */
+export async function commit(
   work: Work,
   writes: readonly Write[]
 ): Promise<

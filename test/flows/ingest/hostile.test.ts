@@ -21,6 +21,7 @@ const patient = { resourceType: 'Patient', id: 'p', managingOrganization: { refe
 const known: Known = {
   patients: new Map([['token:pt_known', [patient]]]),
   taken: new Map(),
+  linked: new Map(),
   consents: new Map(),
 };
 
