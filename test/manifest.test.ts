@@ -88,7 +88,7 @@ describe('bots.config.json', () => {
   });
 
   test('asks only for settings that exist', () => {
-    const known = ALL_SETTINGS.map(({ name }) => name as string);
+    const known = ALL_SETTINGS.map(({ name }) => name);
     for (const { name, settings = [] } of bots) {
       expect(
         settings.filter((setting) => !known.includes(setting)),
