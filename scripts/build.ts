@@ -67,11 +67,19 @@ export interface BuildOptions {
   readonly profile?: string | undefined;
   /** Types that have stubs. */
   readonly stubs?: readonly string[] | undefined;
+  /** Types whose originals are kept. */
+  readonly originals?: readonly string[] | undefined;
 }
 
 function withStubs(types: Policy['types'], stubs: readonly string[]): Policy['types'] {
   return Object.fromEntries(
     Object.entries(types).map(([type, row]) => [type, 'stub' in row ? { ...row, stub: stubs.includes(type) } : row])
+  );
+}
+
+function withOriginals(types: Policy['types'], originals: readonly string[]): Policy['types'] {
+  return Object.fromEntries(
+    Object.entries(types).map(([type, row]) => [type, { ...row, payload: originals.includes(type) }])
   );
 }
 
@@ -127,17 +135,18 @@ function write(file: string, text: string): void {
  * @param options - Another policy.
  * @returns The bundles, in the order of bots.config.json.
  */
-export async function buildBots({ profile, stubs }: BuildOptions = {}): Promise<BuiltBot[]> {
+export async function buildBots({ profile, stubs, originals }: BuildOptions = {}): Promise<BuiltBot[]> {
   const { bots, policy: own } = readJson<{ bots: Named[]; policy: Policy }>('bots.config.json');
   const chosen = { ...own, ...(profile && { profile }) };
-  const policy = stubs ? { ...chosen, types: withStubs(chosen.types, stubs) } : chosen;
+  const stubbed = stubs ? { ...chosen, types: withStubs(chosen.types, stubs) } : chosen;
+  const policy = originals ? { ...stubbed, types: withOriginals(stubbed.types, originals) } : stubbed;
   const problems = policyProblems(policy);
   if (problems.length > 0) {
     throw new Error(problems.join('; '));
   }
   const { version } = readJson<{ version: string }>('package.json');
   const built = await Promise.all(bots.map(({ name }) => bundle(name, version, policy)));
-  if (profile || stubs) {
+  if (profile || stubs || originals) {
     return built;
   }
   const dist = join(root, 'dist');

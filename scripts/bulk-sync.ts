@@ -1,23 +1,34 @@
 /** `npm run bulk-sync`: fills the replica from a project that has records already, with progress; Ctrl-C stops it, the next call goes on. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { systemsOf } from '../src/fhir/systems.ts';
+import { KINDS } from '../src/flows/reconciliation.ts';
+import type { Counts } from '../src/flows/reconciliation.ts';
+import { progressLine } from './bulk-sync/progress.ts';
+import type { Since } from './bulk-sync/progress.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
-import { connect, credentialsOf } from './deploy/server.ts';
+import { connect, credentialsOf, Refusal } from './deploy/server.ts';
+import type { Server } from './deploy/server.ts';
 
-const USAGE = `npm run bulk-sync -- [--types Encounter,Observation] [--org Organization/1] [--limit N] [--all] [--dry-run]
+const USAGE = `npm run bulk-sync -- [--types Encounter,Observation] [--org Organization/1] [--limit N] [--all] [--dry-run] [--seconds N]
 
 Copies what has no copy yet, patient by patient, by the bot \`reconcile\`; --all also repairs what differs. Reads MEDPLUM_BASE_URL,
-MEDPLUM_CLIENT_ID, MEDPLUM_CLIENT_SECRET (an admin of the source project).`;
+MEDPLUM_CLIENT_ID, MEDPLUM_CLIENT_SECRET (an admin of the source project). One call of the bot takes --seconds, 10 by default.`;
 
 /** One call: short enough to show progress, long enough that its own cost is small. */
 const SECONDS = 10;
-const WIDTH = 30;
+/** The bot's own schedule goes on with open runs as well, for minutes at a time. */
+const BUSY = /another run works on it/;
+const BUSY_WAIT_MS = 5000;
 
 interface Answer {
   readonly isComplete: boolean;
+  readonly durationMs: number;
   readonly walked: number;
   readonly enqueued: number;
   readonly errors: readonly string[];
   readonly state?: object;
+  /** Of each type: `encounters: {notSynced: 1, …}`. */
+  readonly [types: string]: unknown;
 }
 
 async function bulkSync(args: readonly string[]): Promise<number> {
@@ -27,6 +38,7 @@ async function bulkSync(args: readonly string[]): Promise<number> {
       types: { type: 'string' },
       org: { type: 'string' },
       limit: { type: 'string' },
+      seconds: { type: 'string' },
       all: { type: 'boolean' },
       'dry-run': { type: 'boolean' },
       help: { type: 'boolean' },
@@ -46,38 +58,75 @@ async function bulkSync(args: readonly string[]): Promise<number> {
     return 1;
   }
   let isStopped = false;
-  process.once('SIGINT', () => (isStopped = true));
+  process.once('SIGINT', () => {
+    process.stdout.write('\nstopping when the bot has answered…\n');
+    isStopped = true;
+  });
   const filter = values.org ? `organization=${values.org}&` : '';
   const { total = 0 } = await server.call<{ total?: number }>('GET', `fhir/R4/Patient?${filter}_summary=count`);
+  const isDryRun = values['dry-run'] === true;
+  const input = {
+    ...(values.types && { types: values.types.split(',') }),
+    ...(values.org && { organization: values.org }),
+    ...(values.limit && { limit: Number(values.limit) }),
+    ...(isDryRun && { dryRun: true }),
+    onlyNotSynced: !values.all,
+    seconds: Number(values.seconds ?? SECONDS),
+  };
   const begin = Date.now();
-  let state: object | undefined;
-  for (;;) {
-    const answer: Answer = await server.execute<Answer>(bot.id, {
-      ...(values.types && { types: values.types.split(',') }),
-      ...(values.org && { organization: values.org }),
-      ...(values.limit && { limit: Number(values.limit) }),
-      ...(values['dry-run'] && { dryRun: true }),
-      ...(state && { state }),
-      onlyNotSynced: !values.all,
-      seconds: SECONDS,
-    });
-    ({ state } = answer);
-    show(answer, total, Date.now() - begin);
-    if (answer.isComplete || isStopped) {
-      console.log(answer.isComplete ? '\ndone' : '\nstopped; the next call goes on from here');
-      answer.errors.forEach((error) => console.error(`  ! ${error}`));
-      return answer.errors.length > 0 ? 1 : 0;
+  let since: Since | undefined;
+  let answer: Answer | undefined;
+  while (!answer?.isComplete && !isStopped) {
+    const next = await askUnlessBusy(server, bot.id, { ...input, ...(answer?.state && { state: answer.state }) });
+    if (!next) {
+      show('another run of the bot works on it; waiting');
+      await wait(BUSY_WAIT_MS);
+      continue;
     }
+    answer = next;
+    // A run that is older than this command was begun by somebody else: its rate is not ours.
+    const isOurs = answer.durationMs <= Date.now() - begin + 1000;
+    since ??= isOurs ? { walked: 0, enqueued: 0, at: begin } : { ...answer, at: Date.now() };
+    show(progressLine(answer, total, since, Date.now()));
+  }
+  return told(answer, isDryRun);
+}
+
+async function askUnlessBusy(server: Server, botId: string, input: object): Promise<Answer | undefined> {
+  try {
+    return await server.execute<Answer>(botId, input);
+  } catch (error) {
+    if (error instanceof Refusal && BUSY.test(error.message)) {
+      return undefined;
+    }
+    throw error;
   }
 }
 
-function show({ walked, enqueued }: Answer, total: number, ms: number): void {
-  const share = total > 0 ? Math.min(1, walked / total) : 1;
-  const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
-  const rate = Math.round((enqueued / ms) * 1000);
-  const left = share > 0 ? Math.round((ms / share - ms) / 1000) : 0;
-  const line = `${bar} ${Math.round(share * 100)} %  ${walked} of ${total} patients  ${enqueued} copies  ${rate}/s  ${left} s left`;
-  process.stdout.write(process.stdout.isTTY ? `\r${line}` : `${line}\n`);
+function told(answer: Answer | undefined, isDryRun: boolean): number {
+  const { isComplete = false, errors = [] } = answer ?? {};
+  if (isDryRun) {
+    console.log(`\n${isComplete ? '' : 'stopped; so far '}${differencesIn(answer)}`);
+  } else {
+    console.log(
+      isComplete ? '\ndone' : '\nstopped; the next call goes on from here, and so does the bot by its schedule'
+    );
+  }
+  errors.forEach((error) => console.error(`  ! ${error}`));
+  return errors.length > 0 ? 1 : 0;
+}
+
+function differencesIn(answer: Answer | undefined): string {
+  const found = KINDS.flatMap((kind) => {
+    const counts = Object.values(answer ?? {}).map((one) => (one as Partial<Counts> | undefined)?.[kind] ?? 0);
+    const sum = counts.reduce((a, b) => a + b, 0);
+    return sum > 0 ? [`${sum} ${kind}`] : [];
+  });
+  return found.length > 0 ? `would be brought in line: ${found.join(', ')}` : 'nothing would be done';
+}
+
+function show(line: string): void {
+  process.stdout.write(process.stdout.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
 }
 
 await runCommand(bulkSync);

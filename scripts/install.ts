@@ -28,6 +28,8 @@ export interface InstallOptions {
   readonly built?: readonly BuiltBot[];
   /** Types that have stubs, instead of those of `bots.config.json`. */
   readonly stubs?: readonly string[] | undefined;
+  /** Types whose originals are kept, instead of those of `bots.config.json`. */
+  readonly originals?: readonly string[] | undefined;
   /** Leaves the cron bots without a schedule, for tests that tick by hand. */
   readonly isCronOff?: boolean;
 }
@@ -41,8 +43,8 @@ export interface InstallOptions {
  */
 export async function installBundle(sandbox: Sandbox, options: InstallOptions = {}): Promise<Installed> {
   const { source, replica } = sandbox;
-  const { profile, stubs } = options;
-  const built = options.built ?? (await buildBots({ profile, stubs }));
+  const { profile, stubs, originals } = options;
+  const built = options.built ?? (await buildBots({ profile, stubs, originals }));
   const replicaClient = await replica.createClient('consent-sync', {
     accessPolicy: replicaPolicy(options.stubs ?? STUB_TYPES),
   });

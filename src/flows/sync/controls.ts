@@ -27,6 +27,18 @@ export function controlSearch(systems: Systems, patientId: string, hints: readon
 }
 
 /**
+ * What is known of the originals of many records.
+ *
+ * @param systems - Our systems.
+ * @param records - `Type/id` of records whose originals are kept.
+ * @returns FHIR-relative searches.
+ */
+export function originalsSearches(systems: Systems, records: readonly string[]): string[] {
+  const lists = listsOf(records.map((record) => encodeURIComponent(recordTerm(systems, record))));
+  return lists.map((list) => `Basic?identifier=${list}&_count=1000`);
+}
+
+/**
  * The same for many patients at once: their links, and what is known of the originals of their Patients.
  *
  * @param systems - Our systems.

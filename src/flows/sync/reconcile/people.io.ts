@@ -8,6 +8,7 @@ import type { Deps } from '../../deps.ts';
 import { keyringOf } from '../../keyring.ts';
 import { isLink, linkIn, liveTokens } from '../../link.ts';
 import type { SavedLink } from '../../link.ts';
+import { originalIn } from '../../payload.ts';
 import { readAll } from '../../read-all.io.ts';
 import { controlsSearches } from '../controls.ts';
 import { patientOfConsent } from '../sweep.io.ts';
@@ -68,9 +69,9 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
       .flatMap((one) => linkIn(systems, [one]) ?? [])
       .map((link) => [link.patientId, link])
   );
-  const originals = Map.groupBy<string | undefined, Basic>(
-    controls.filter((one) => one.code.coding?.[0]?.code === 'payload'),
-    ({ identifier }) => identifier?.find(({ system }) => system === systems.record)?.value
+  const originals = Map.groupBy(
+    controls.filter((one) => !isLink(one)),
+    (one) => originalIn(systems, one)?.record
   );
   const all = patients.map((patient) => {
     const link = links.get(patient.id ?? '');
@@ -104,7 +105,7 @@ export async function peopleOf(deps: Deps, patients: readonly Patient[]): Promis
  * @returns The facts from which its plan is made; what Encounters decide is in the person's rules.
  */
 export function factsOf(
-  { patientId, patient, consents, link, isLinked, originals }: Person,
+  { patientId, patient, consents, link, isLinked }: Person,
   hint: Hint,
   record: Replicated
 ): Facts {
@@ -112,5 +113,5 @@ export function factsOf(
     [`Patient/${patientId}`, patient],
     [keyOf(hint), record],
   ]);
-  return { patientId, patient, consents, link, isLinked, hints: [hint], records, earlier: [], originals };
+  return { patientId, patient, consents, link, isLinked, hints: [hint], records, earlier: [] };
 }

@@ -1,9 +1,11 @@
 /** Records and copies of many patients, of one type: one search on each side for as many patients as fill a page. */
-import { fieldsOf, recordsSearches } from '../../../config/policy.ts';
+import type { Basic } from '@medplum/fhirtypes';
+import { fieldsOf, keepsOriginal, recordsSearches } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
 import type { Copy, Inspected } from '../../../ports.ts';
 import type { Deps } from '../../deps.ts';
 import { readAll } from '../../read-all.io.ts';
+import { originalsSearches } from '../controls.ts';
 import type { Person } from './people.io.ts';
 
 /** What both sides hold of some patients, of one type. */
@@ -11,6 +13,8 @@ export interface Slice {
   readonly type: ReplicatedType;
   readonly people: readonly Person[];
   readonly records: readonly Replicated[];
+  /** What is known of the encrypted originals of the records. */
+  readonly originals: readonly Basic[];
   readonly copies: readonly (Copy | Inspected)[];
 }
 
@@ -71,7 +75,7 @@ async function* inOrder(
     const [records, copies] = await Promise.all([recordsOf(deps, type, some), copiesOf(deps, type, some, reading)]);
     reading.rates.set(type, records.length / some.length);
     from += some.length;
-    yield { type, people: some, records, copies };
+    yield { type, people: some, records, copies, originals: await originalsOf(deps, type, records) };
   }
   return undefined;
 }
@@ -83,6 +87,15 @@ async function recordsOf({ source }: Deps, type: ReplicatedType, people: readonl
   const searches = recordsSearches(type, ids).map((search) => `${search}&_sort=_lastUpdated&_count=1000`);
   const found = (await readAll(source, searches)).flat();
   return [...new Map((found as Replicated[]).map((record) => [record.id, record])).values()];
+}
+
+async function originalsOf(
+  { source, config }: Deps,
+  type: ReplicatedType,
+  records: readonly Replicated[]
+): Promise<Basic[]> {
+  const kept = keepsOriginal(type) ? records.map(({ id }) => `${type}/${id}`) : [];
+  return (await readAll(source, originalsSearches(config.systems, kept))).flat() as Basic[];
 }
 
 async function copiesOf(

@@ -1,6 +1,6 @@
 /** One page of patients: everything of theirs on both sides, compared. Reads only; what differs goes on the work list. */
-import type { Patient } from '@medplum/fhirtypes';
-import { REPLICATED_TYPES } from '../../../config/policy.ts';
+import type { Basic, Patient } from '@medplum/fhirtypes';
+import { keepsOriginal, REPLICATED_TYPES } from '../../../config/policy.ts';
 import type { Replicated, ReplicatedType } from '../../../config/policy.ts';
 import { listsOf } from '../../../fhir/lists.ts';
 import { faultCodeOf } from '../../../observability/fault.ts';
@@ -8,6 +8,7 @@ import type { Copy, Inspected } from '../../../ports.ts';
 import type { Counts, Scope } from '../../reconciliation.ts';
 import type { Deps } from '../../deps.ts';
 import { isFinishedFor } from '../documents.ts';
+import { originalIn } from '../../payload.ts';
 import { hintOf, keyOf } from '../facts.ts';
 import { areOriginalsKept } from '../originals.io.ts';
 import { plan } from '../plan.ts';
@@ -74,14 +75,19 @@ export async function walkPage(
   const copies = isDeep
     ? await deps.replica.inspect(listsOf(parents.map(({ id }) => id)).map((list) => `Patient?_id=${list}&_count=1000`))
     : parents;
-  await judge(page, 'Patient', patients, copies);
+  const originals = originalsByRecord(
+    deps,
+    everybody.flatMap((person) => person.originals)
+  );
+  await judge(page, 'Patient', patients, copies, originals);
   for (const { patientId } of scope.isFill ? [] : everybody.filter(({ isToBeRekeyed }) => isToBeRekeyed)) {
     workOf(list, patientId).needsAll = true;
   }
   for (const type of neededBy(scope)) {
     try {
       for await (const slice of slicesOf(deps, type, everybody, { ...scope, rates })) {
-        await judge(page, type, slice.records, slice.copies);
+        const byRecord = originalsByRecord(deps, slice.originals);
+        await judge(page, type, slice.records, slice.copies, byRecord);
         if (lengthOf(list) >= LONG) {
           await teller.flush(list);
         }
@@ -95,6 +101,13 @@ export async function walkPage(
     }
   }
   return list;
+}
+
+/** By `Type/id`. */
+type Originals = ReadonlyMap<string, readonly Basic[]>;
+
+function originalsByRecord({ config }: Deps, originals: readonly Basic[]): Originals {
+  return Map.groupBy(originals, (one) => originalIn(config.systems, one)?.record ?? '');
 }
 
 /** Copies of what is part of an Encounter refer to the Encounter's copy where there is one. */
@@ -115,12 +128,13 @@ async function judge(
   page: Page,
   type: ReplicatedType,
   records: readonly Replicated[],
-  copies: readonly (Copy | Inspected)[]
+  copies: readonly (Copy | Inspected)[],
+  originals: Originals
 ): Promise<void> {
   const { deps, scope, teller, list } = page;
   const stubs = await stubsOfCopies(page, copies);
   const parents = [...(type === 'Patient' ? [] : page.parents), ...stubs];
-  const planned = records.flatMap((record) => planOf(page, record) ?? []);
+  const planned = records.flatMap((record) => planOf(page, record, originals) ?? []);
   const suspects = suspectsAmong(page, copies, stubs);
   const { differences, strays } = differencesOf(planned, { copies, parents, suspects }, scope, deps.clock.now());
   if (type === 'Encounter') {
@@ -173,20 +187,20 @@ async function stubsOfCopies({ deps, stubs }: Page, copies: readonly Copy[]): Pr
   return [...named].flatMap((one) => stubs.get(one) ?? []);
 }
 
-function planOf({ deps, people }: Page, record: Replicated): Planned | undefined {
+function planOf({ deps, people }: Page, record: Replicated, originals: Originals): Planned | undefined {
   const { patientId = '', hint } = hintOf(record);
   const person = people.get(patientId);
   if (!person) {
     return undefined;
   }
-  const facts = factsOf(person, hint, record);
+  const facts = { ...factsOf(person, hint, record), originals: originals.get(keyOf(hint)) ?? [] };
   const made = plan(facts, hint, person.rules);
   if (hint.resourceType === 'Encounter') {
     person.rules.memo.set(keyOf(hint), made.action === 'put');
     person.rules.finished?.set(hint.id, isFinishedFor(patientId, record));
   }
   // Where nothing was ever sent and nothing may be, there is no original either.
-  const isOriginalKept = hint.resourceType !== 'Patient' || areOriginalsKept(deps, facts, [made]);
+  const isOriginalKept = !keepsOriginal(hint.resourceType) || areOriginalsKept(deps, facts, [made]);
   return { patientId, hint, record, plan: made, isOriginalKept };
 }
 
