@@ -12,7 +12,7 @@ import type { Policy } from './build/policy-problems.ts';
  * A bot's code travels with every deploy and is compiled at every run. All of the consent rules (28 kB) and of
  * de-identification with its second checker and the tables of 15 types (45 kB) are in each bot that copies; README, "Decisions", says why it is not 60.
  */
-export const BUDGET_BYTES = 185_000;
+export const BUDGET_BYTES = 190_000;
 
 const root = join(import.meta.dirname, '..');
 
