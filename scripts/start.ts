@@ -1,21 +1,24 @@
 /** `npm start`: the sandbox. Two FHIR servers, sample patients, the story of a consent; then it stays up to be tried. */
 import { createServer } from 'node:net';
 import { parseArgs, styleText } from 'node:util';
+import { openConsole } from './console/serve.ts';
 import { installBundle } from './install.ts';
 import { createSandbox } from './sandbox/sandbox.ts';
 import { signIn } from './story/rest.ts';
 import { play } from './story/story.ts';
 
-const USAGE = `npm start -- [--port N] [--replica-port N] [--exit]
+const USAGE = `npm start -- [--port N] [--replica-port N] [--console-port N] [--exit]
 
   --port N           port of the source (default 8103, or any free one)
   --replica-port N   port of the replica (default 8104, or any free one)
+  --console-port N   port of the page to try it with (default 8105, or any free one)
   --exit             tell the story and end
 `;
 
 const OPTIONS = {
   port: { type: 'string' },
   'replica-port': { type: 'string' },
+  'console-port': { type: 'string' },
   exit: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -42,7 +45,7 @@ async function portOf(text: string | undefined, usual: number): Promise<number> 
     return port;
   }
   if (text !== undefined) {
-    throw new Error(`Port ${port} is in use; choose another with --port and --replica-port.`);
+    throw new Error(`Port ${port} is in use; choose another with --port, --replica-port and --console-port.`);
   }
   return 0;
 }
@@ -88,22 +91,30 @@ async function main(values: Values): Promise<void> {
     return;
   }
   sandbox.clock.run();
-  console.log(invitation({ source: source.baseUrl, replica: replica.baseUrl, operator, reader }));
+  const page = await openConsole({ sandbox, operator }, await portOf(values['console-port'], 8105));
+  console.log(invitation({ page: page.url, source: source.baseUrl, replica: replica.baseUrl, operator, reader }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void sandbox.close().then(() => process.exit()));
+    process.once(signal, () => void Promise.all([page.close(), sandbox.close()]).then(() => process.exit()));
   }
 }
 
 interface Invitation {
+  readonly page: string;
   readonly source: string;
   readonly replica: string;
   readonly operator: { readonly id: string; readonly secret: string };
   readonly reader: { readonly id: string; readonly secret: string };
 }
 
-function invitation({ source, replica, operator, reader }: Invitation): string {
+function invitation({ page, source, replica, operator, reader }: Invitation): string {
   return `
-Both servers stay up; Ctrl-C ends them, and nothing is kept. To try them:
+Both servers stay up; Ctrl-C ends them, and nothing is kept.
+
+  Open this in a browser, and give and revoke consent yourself:
+
+      ${page}
+
+Or in another terminal:
 
   SOURCE='${operator.id}:${operator.secret}'
   REPLICA='${reader.id}:${reader.secret}'
