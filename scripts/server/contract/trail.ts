@@ -60,8 +60,13 @@ export const TRAIL: readonly Check[] = [
     async prove(ground) {
       const { source, admin, project } = ground;
       let refused = 0;
-      for (const { name, access } of readManifest().bots) {
-        const bot = (await botsOf(ground)).get(name);
+      const bots = await botsOf(ground);
+      for (const { name, access, requires } of readManifest().bots) {
+        const bot = bots.get(name);
+        if (requires && !bot) {
+          // Deployed only where that setting is given.
+          continue;
+        }
         const [membership] = await admin.search<ProjectMembership>(`ProjectMembership?user=Bot/${bot?.id}`);
         const policyId = membership?.accessPolicy?.reference?.split('/')[1];
         must(policyId !== undefined, `${name} has no policy`);
