@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { live } from './chaos/live.ts';
+import { ONCE_BROKEN } from './chaos/once-broken.ts';
 import { history } from './chaos/step.ts';
 import { SOME_WINDOWS } from './chaos/windows.ts';
 
@@ -33,4 +34,12 @@ test(
     expect(broken).toEqual([]);
   },
   SOME_WINDOWS.length * HISTORY_MS
+);
+
+test.each(Object.entries(ONCE_BROKEN))(
+  'was broken once: %s',
+  async (_name, one) => {
+    await live(one);
+  },
+  HISTORY_MS
 );

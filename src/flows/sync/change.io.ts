@@ -111,11 +111,16 @@ async function copyChange(
     const [planned] = plans as readonly [Plan];
     const announce = async (told: readonly Told[]): Promise<void> =>
       audit(deps, { patientId, keyring, startedAt, attempt: round }, told);
-    if (hasEffect(planned)) {
+    // The Patient's copy goes last: without it, copies of records that are gone as well are found by nobody.
+    const isPatientLeaving = planned.action === 'withdraw' && current.resourceType === 'Patient';
+    if (hasEffect(planned) && !isPatientLeaving) {
       await announce([begun(doneOf(deps, planned))]);
     }
     let after = facts;
     try {
+      if (isPatientLeaving) {
+        return add(tallyOf(done), await syncPatient(deps, patientId));
+      }
       await keepOriginals(deps, facts, [planned]);
       await apply(deps, planned, async (parents) => {
         const along = planParents(state, parents, rules);

@@ -10,6 +10,7 @@ import { audit } from './audit.io.ts';
 import { readLink } from './establish.io.ts';
 import { consentOrder } from './orders.ts';
 import { copiesOfPatient, syncPatient } from './patient.io.ts';
+import type { AskedLook } from './patient.io.ts';
 import { holdBack, postpone } from './postpone.io.ts';
 
 /**
@@ -40,12 +41,18 @@ export async function consentChanged(deps: Deps, patientId: string, consent: str
  * @param deps - The run.
  * @param patientId - Its patient.
  * @param consent - `Consent/id`, for the trail.
+ * @param asked - What the caller knows.
  * @returns What was done.
  * @throws Fault when either server cannot be reached, or when something is left that should be gone.
  */
-export async function syncConsent(deps: Deps, patientId: string, consent: string): Promise<Tally> {
+export async function syncConsent(
+  deps: Deps,
+  patientId: string,
+  consent: string,
+  asked: AskedLook = {}
+): Promise<Tally> {
   const startedAt = deps.clock.now();
-  const { isLeaving, ...tally } = await syncPatient(deps, patientId);
+  const { isLeaving, ...tally } = await syncPatient(deps, patientId, asked);
   if (tally.put + tally.withdrawn === 0) {
     return tally;
   }

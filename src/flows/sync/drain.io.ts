@@ -129,7 +129,7 @@ type Tell = (job: Task, result: Result) => void;
 async function doWork(deps: Deps, run: Run, work: Work, tell: Tell): Promise<void> {
   const { patientId } = work;
   if (work.isWhole) {
-    // It looks at every record of the patient, so the jobs about single records are done by it as well.
+    // It looks at every record of the patient and at those that jobs are about, so these are done by it as well.
     const result = await attempt(deps, run, () => wholePatient(deps, work));
     work.jobs.forEach((job) => tell(job, result));
     return;
@@ -154,9 +154,10 @@ async function doWork(deps: Deps, run: Run, work: Work, tell: Tell): Promise<voi
   }
 }
 
-async function wholePatient(deps: Deps, { patientId, consents, isSecondLook }: Work): Promise<Tally> {
+async function wholePatient(deps: Deps, { patientId, consents, isSecondLook, records }: Work): Promise<Tally> {
   const [consent] = consents;
-  return consent === undefined ? syncPatient(deps, patientId, isSecondLook) : syncConsent(deps, patientId, consent);
+  const asked = { isSecondLook, records: records.map(({ hint }) => hint) };
+  return consent === undefined ? syncPatient(deps, patientId, asked) : syncConsent(deps, patientId, consent, asked);
 }
 
 /** Turns whatever happens into a result. */

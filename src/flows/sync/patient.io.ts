@@ -13,6 +13,7 @@ import { close } from './close.io.ts';
 import type { Outcome } from './close.io.ts';
 import { readLink } from './establish.io.ts';
 import { recheckOrder, secondLookOrder, secondLookSearch } from './orders.ts';
+import { keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
 import { childrenFirst, removeCopies } from './former.io.ts';
 import type { Leaving } from './former.io.ts';
@@ -30,6 +31,14 @@ export interface Looked extends Tally {
   readonly isLeaving: boolean;
 }
 
+/** What whoever asks for a look knows. */
+export interface AskedLook {
+  /** True when a job asked for it that an earlier look has left. */
+  readonly isSecondLook?: boolean;
+  /** Records of which something is known to be wanted: one that is deleted is in no search, and its copy in none once its Patient's is gone. */
+  readonly records?: readonly Hint[];
+}
+
 /**
  * Brings all copies of one patient in line with source and Consents: back-fills what is now permitted, erases what no
  * longer is, removes copies whose source is gone, and brings copies under former keys under the present ones. Then says when to look
@@ -37,15 +46,19 @@ export interface Looked extends Tally {
  *
  * @param deps - The run.
  * @param patientId - The patient.
- * @param isSecondLook - True when a job asked for it that an earlier look has left.
+ * @param asked - What the caller knows.
  * @returns What was done.
  * @throws Fault when either server cannot be reached, or `deadline`: the caller sees to it that it goes on.
  */
-export async function syncPatient(deps: Deps, patientId: string, isSecondLook = false): Promise<Looked> {
+export async function syncPatient(
+  deps: Deps,
+  patientId: string,
+  { isSecondLook = false, records = [] }: AskedLook = {}
+): Promise<Looked> {
   const { config, clock } = deps;
   const facts = await gather(deps, patientId, [{ resourceType: 'Patient', id: patientId }]);
   const keyring = keyringOf(config, patientId, facts.link, deps.mint);
-  const tally = await look(deps, facts, keyring);
+  const tally = await look(deps, facts, keyring, records);
   const { consents, patient } = facts;
   const hasErased = tally.withdrawn > 0;
   const outcome = { isPatientThere: patient !== undefined, hasErased, isSecondLook, ...tally };
@@ -82,7 +95,7 @@ async function hasLaterLook({ source, config }: Deps, patientId: string): Promis
   return entry.length > 0;
 }
 
-async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked> {
+async function look(deps: Deps, facts: Facts, keyring: Keyring, records: readonly Hint[]): Promise<Looked> {
   const { patientId } = facts;
   const { keys } = keyring;
   const self: Hint = { resourceType: 'Patient', id: patientId };
@@ -95,10 +108,24 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
   const before = keyring.isProvisional ? [] : await copiesOfPatient(deps, keys.patientToken);
   // While its Patient is there: afterwards nobody finds a copy whose record is gone as well.
   const formerBefore = await formerView(deps, keyring.formerTokens);
-  const seen = await recordsOf(deps, patientId);
-  // Parents come first into the replica and leave it last: no copy ever refers to one that is not there.
-  const parentsFirst = [self, ...seen];
-  const hints = isLeaving ? parentsFirst.toReversed() : parentsFirst;
+  const seen = united(await recordsOf(deps, patientId), records);
+  const known = new Set([keys.patientToken, ...seen.map((hint) => keys.token(hint.resourceType, hint.id))]);
+  const orphans = { copies: before.filter(({ token }) => !known.has(token)), reason: 'deleted' };
+  const remove = async (leaving: Leaving): Promise<Tally> => removeAll(deps, patientId, keyring, leaving);
+  const removeFormer = async (): Promise<Tally> =>
+    remove({ copies: await formerCopies(deps, keyring, seen, formerBefore), reason: 'rekeyed' });
+  // Parents come first into the replica and leave it last: no copy ever refers to one that is not there, and what is not among the records is
+  // only found by its Patient's copy.
+  if (isLeaving) {
+    const rest = add(await remove(orphans), await removeFormer());
+    return { ...add(rest, await syncPages(deps, patientId, [self, ...seen].toReversed())), isLeaving };
+  }
+  const total = add(await syncPages(deps, patientId, [self, ...seen]), await remove(orphans));
+  // What could not be written under the present keys stays readable under the former ones, with its parents.
+  return { ...(total.failed > 0 ? total : add(total, await removeFormer())), isLeaving };
+}
+
+async function syncPages(deps: Deps, patientId: string, hints: readonly Hint[]): Promise<Tally> {
   let total = NOTHING;
   for (let from = 0; from < hints.length; from += PAGE_SIZE) {
     if (deps.clock.now() >= deps.deadlineAt) {
@@ -106,12 +133,7 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring): Promise<Looked>
     }
     total = add(total, await syncPage(deps, patientId, hints.slice(from, from + PAGE_SIZE), { isWhole: true }));
   }
-  const known = new Set([keys.patientToken, ...seen.map((hint) => keys.token(hint.resourceType, hint.id))]);
-  const orphans = before.filter(({ token }) => !known.has(token));
-  total = add(total, await removeAll(deps, patientId, keyring, { copies: orphans, reason: 'deleted' }));
-  // What could not be written under the present keys stays readable under the former ones, with its parents.
-  const former = total.failed > 0 ? [] : await formerCopies(deps, keyring, seen, formerBefore);
-  return { ...add(total, await removeAll(deps, patientId, keyring, { copies: former, reason: 'rekeyed' })), isLeaving };
+  return total;
 }
 
 /** All records of a patient but the Patient, parents first: one request, and one for each further thousand of a type. */
@@ -121,6 +143,13 @@ async function recordsOf({ source }: Deps, patientId: string): Promise<Hint[]> {
     source,
     types.map((type) => `${patientSearch(type, patientId)}&_fields=${filingFieldsOf(type)}`)
   );
+}
+
+/** Parents stay first. */
+function united(found: readonly Hint[], more: readonly Hint[]): Hint[] {
+  const rank = ({ resourceType }: Hint): number => REPLICATED_TYPES.indexOf(resourceType);
+  const all = new Map([...more, ...found].map((hint) => [keyOf(hint), hint]));
+  return [...all.values()].filter(({ resourceType }) => resourceType !== 'Patient').sort((a, b) => rank(a) - rank(b));
 }
 
 /**
