@@ -7,6 +7,7 @@ import type { Fetched, SourceFhir } from '../../ports.ts';
 import { isControl } from '../../queue/control.ts';
 import type { Deps } from '../deps.ts';
 import { isLink, linkIn, liveTokens } from '../link.ts';
+import { readAll } from '../read-all.io.ts';
 import { controlSearch } from './controls.ts';
 import { encountersOf, hintOf, keyOf } from './facts.ts';
 import type { Facts, Hint } from './facts.ts';
@@ -97,11 +98,7 @@ async function allPages<T extends Resource>(source: SourceFhir, first: Bundle | 
   if (!first) {
     throw new Fault('source-incomplete');
   }
-  const found: Resource[] = [];
-  for (let page: Bundle | undefined = first; page;) {
-    found.push(...resourcesOf(page));
-    const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-    page = next ? await source.search(next) : undefined;
-  }
-  return found as T[];
+  const next = first.link?.find(({ relation }) => relation === 'next')?.url;
+  const rest = next === undefined ? [] : await readAll(source, [next]);
+  return [...resourcesOf(first), ...rest.flat()] as T[];
 }

@@ -1,8 +1,7 @@
 /** Which records there are: searches of the source by what they are filed under. */
-import type { Bundle } from '@medplum/fhirtypes';
-import type { Replicated } from '../../config/policy.ts';
-import { sourceFault } from '../../observability/fault.ts';
+import { isReplicated } from '../../config/policy.ts';
 import type { SourceFhir } from '../../ports.ts';
+import { readAll } from '../read-all.io.ts';
 import { hintOf } from './facts.ts';
 import type { Hint } from './facts.ts';
 
@@ -22,19 +21,13 @@ const COUNT = 1000;
  * @throws Fault `source-*` when any page cannot be read: a record that was not read is never an absent one.
  */
 export async function hintsOf(source: SourceFhir, searches: readonly string[], patientId?: string): Promise<Hint[]> {
-  const answers = await source.read(searches.map((search) => `${search}&_sort=_lastUpdated&_count=${COUNT}`));
-  const hints: Hint[] = [];
-  for (const { status, resource } of answers) {
-    if (resource?.resourceType !== 'Bundle') {
-      throw sourceFault(status);
-    }
-    for (let page: Bundle | undefined = resource; page;) {
-      const found = (page.entry ?? []).flatMap((entry) => (entry.resource ? hintOf(entry.resource as Replicated) : []));
-      const own = found.filter((one) => patientId === undefined || one.patientId === patientId);
-      hints.push(...own.map(({ hint }) => hint));
-      const next: string | undefined = page.link?.find(({ relation }) => relation === 'next')?.url;
-      page = next ? await source.search(next) : undefined;
-    }
-  }
-  return hints;
+  const found = await readAll(
+    source,
+    searches.map((search) => `${search}&_sort=_lastUpdated&_count=${COUNT}`)
+  );
+  return found
+    .flat()
+    .filter(isReplicated)
+    .map(hintOf)
+    .flatMap((one) => (patientId === undefined || one.patientId === patientId ? one.hint : []));
 }

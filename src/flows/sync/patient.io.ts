@@ -108,7 +108,9 @@ async function look(deps: Deps, facts: Facts, keyring: Keyring, records: readonl
   const before = keyring.isProvisional ? [] : await copiesOfPatient(deps, keys.patientToken);
   // While its Patient is there: afterwards nobody finds a copy whose record is gone as well.
   const formerBefore = await formerView(deps, keyring.formerTokens);
-  const seen = united(await recordsOf(deps, patientId), records);
+  const others = records.filter(({ resourceType }) => resourceType !== 'Patient');
+  const all = [...(await recordsOf(deps, patientId)), ...others];
+  const seen = [...new Map(all.map((hint) => [keyOf(hint), hint])).values()];
   const known = new Set([keys.patientToken, ...seen.map((hint) => keys.token(hint.resourceType, hint.id))]);
   const orphans = { copies: before.filter(({ token }) => !known.has(token)), reason: 'deleted' };
   const remove = async (leaving: Leaving): Promise<Tally> => removeAll(deps, patientId, keyring, leaving);
@@ -143,13 +145,6 @@ async function recordsOf({ source }: Deps, patientId: string): Promise<Hint[]> {
     source,
     types.map((type) => `${patientSearch(type, patientId)}&_fields=${filingFieldsOf(type)}`)
   );
-}
-
-/** Parents stay first. */
-function united(found: readonly Hint[], more: readonly Hint[]): Hint[] {
-  const rank = ({ resourceType }: Hint): number => REPLICATED_TYPES.indexOf(resourceType);
-  const all = new Map([...more, ...found].map((hint) => [keyOf(hint), hint]));
-  return [...all.values()].filter(({ resourceType }) => resourceType !== 'Patient').sort((a, b) => rank(a) - rank(b));
 }
 
 /**
