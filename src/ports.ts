@@ -423,6 +423,7 @@ export type LogEvent =
   | 'audit-sealed'
   | 'audit-retained'
   | 'partner-pulled'
+  | 'match-answered'
   | 'run-failed';
 
 /** What may be said about it. */

@@ -106,6 +106,14 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     settings: PARTNER_SETTINGS.map(({ name }) => name),
     more: 'See [partners.md](partners.md).',
   },
+  'match-patient': {
+    input:
+      'the changed Patient or Consent; or `{action, patient, candidate}` of an ADMIN: `partner/match`, `partner/decide`',
+    answer: 'what came of it, with ids and grades of candidates; `{"off": true}` without a partner',
+    faults: [...OF_SOURCE, 'input-invalid', 'admin-refused'],
+    settings: PARTNER_SETTINGS.map(({ name }) => name),
+    more: 'See [partners.md](partners.md#looking-patients-up).',
+  },
   metrics: {
     input: 'nothing; `format=json` for JSON',
     answer: 'a Binary of Prometheus text',

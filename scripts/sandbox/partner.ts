@@ -9,7 +9,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import type { JSONWebKeySet } from 'jose';
-import type { Resource } from '@medplum/fhirtypes';
+import type { Parameters, Patient, Resource } from '@medplum/fhirtypes';
 
 /** What it does beside what it should. Everything may be changed while it runs. */
 export interface Behaviour {
@@ -38,6 +38,10 @@ export interface Behaviour {
   hasCounts: boolean;
   /** Milliseconds between two parts of a file. */
   slowMs: number;
+  /** Whether there is a `$match`, and whether the CapabilityStatement says so. */
+  match: 'declared' | 'hidden' | 'none';
+  /** Whether there is a CapabilityStatement. */
+  hasMetadata: boolean;
 }
 
 /** The server. */
@@ -112,6 +116,8 @@ export async function startPartner(
       statuses: [],
       hasCounts: true,
       slowMs: 0,
+      match: 'none',
+      hasMetadata: true,
     },
     records: [],
     deleted: [],
@@ -144,6 +150,11 @@ export async function startPartner(
     }
     const path = url.pathname.slice(FHIR.length);
     partner.asked.push(`${request.method} ${path}${url.search}`);
+    if (path === 'metadata') {
+      return behaviour.hasMetadata
+        ? send(response, 200, JSON.stringify(capabilities()))
+        : send(response, 404, OUTCOME('not-found'));
+    }
     if (!isSignedIn(request)) {
       return send(response, 401, OUTCOME('login'));
     }
@@ -153,6 +164,15 @@ export async function startPartner(
     }
     if (/^(?:Patient\/|Group\/[\w-]+\/)?\$export$/.test(path)) {
       return kickOff(request, url, response);
+    }
+    if (path === 'Patient/_search' && request.method === 'POST') {
+      return search(new URLSearchParams(await textOf(request)), response);
+    }
+    if (path === 'Patient/$match' && request.method === 'POST' && behaviour.match !== 'none') {
+      return match(JSON.parse(await textOf(request)) as Parameters, response);
+    }
+    if (path === 'Patient' && url.search !== '') {
+      partner.violations.push('demographics in a URL');
     }
     const found = exports.get(path.replace('bulk-status/', ''));
     if (!path.startsWith('bulk-status/') || !found) {
@@ -338,6 +358,59 @@ export async function startPartner(
       return;
     }
     response.end();
+  }
+
+  function capabilities(): object {
+    const operation =
+      behaviour.match === 'declared'
+        ? [{ name: 'match', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-match' }]
+        : [];
+    return {
+      resourceType: 'CapabilityStatement',
+      rest: [{ mode: 'server', resource: [{ type: 'Patient', operation }] }],
+    };
+  }
+
+  function people(): Patient[] {
+    return partner.records.filter((each): each is Patient => each.resourceType === 'Patient');
+  }
+
+  function search(query: URLSearchParams, response: ServerResponse): void {
+    const plain = (text = ''): string => text.toLowerCase();
+    const values: Readonly<Record<string, (patient: Patient) => string[]>> = {
+      family: ({ name = [] }) => name.map(({ family }) => plain(family)),
+      given: ({ name = [] }) => name.flatMap(({ given = [] }) => given.map(plain)),
+      birthdate: ({ birthDate = '' }) => [birthDate],
+      phone: ({ telecom = [] }) => telecom.map(({ value = '' }) => value),
+      email: ({ telecom = [] }) => telecom.map(({ value = '' }) => value),
+      identifier: ({ identifier = [] }) => identifier.map(({ system, value }) => `${system}|${value}`),
+    };
+    const wanted = [...query].filter(([name]) => !name.startsWith('_'));
+    if (wanted.length === 0 || wanted.some(([name]) => !values[name])) {
+      partner.violations.push(`search by ${wanted.map(([name]) => name).join()}`);
+      return send(response, 400, OUTCOME('invalid'));
+    }
+    const found = people().filter((patient) =>
+      wanted.every(([name, text]) =>
+        text.split(',').some((each) => values[name]?.(patient).some((own) => plain(own).startsWith(plain(each))))
+      )
+    );
+    const entry = found.map((resource) => ({ resource, search: { mode: 'match' } }));
+    send(response, 200, JSON.stringify({ resourceType: 'Bundle', type: 'searchset', entry }));
+  }
+
+  /** Its opinion is not ours: whoever has the same family name is certain. */
+  function match({ parameter = [] }: Parameters, response: ServerResponse): void {
+    const asked = parameter.find(({ name }) => name === 'resource')?.resource as Patient | undefined;
+    const family = asked?.name?.[0]?.family;
+    const entry = people()
+      .filter(({ name, birthDate }) => name?.[0]?.family === family || birthDate === asked?.birthDate)
+      .map((resource) => {
+        const grade = resource.name?.[0]?.family === family ? 'certain' : 'possible';
+        const extension = [{ url: 'http://hl7.org/fhir/StructureDefinition/match-grade', valueCode: grade }];
+        return { resource, search: { mode: 'match', score: 0.9, extension } };
+      });
+    send(response, 200, JSON.stringify({ resourceType: 'Bundle', type: 'searchset', entry }));
   }
 
   function waiting(): Record<string, string> {

@@ -54,7 +54,8 @@ export type BotName =
   | 'reconcile'
   | 'metrics'
   | 'status'
-  | 'pull-partner';
+  | 'pull-partner'
+  | 'match-patient';
 
 /** What is left of a bot's time when it stops beginning new items, and when it stops waiting for answers: what has begun may end. */
 const MARGIN_MS = 10_000;

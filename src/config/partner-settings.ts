@@ -99,6 +99,38 @@ export const PARTNER_SETTINGS = [
     fallback: '30000',
     why: 'How long one request to the partner may take, a slice of a file included, in milliseconds.',
   },
+  {
+    name: 'PARTNER_PURPOSE',
+    kind: 'text',
+    fallback: 'TREAT',
+    why: 'The v3-ActReason purpose for which the partner is asked about patients.',
+  },
+  {
+    name: 'PARTNER_MATCH',
+    kind: 'choice',
+    choices: ['auto', 'operation', 'search', 'off'],
+    fallback: 'auto',
+    why: 'How patients are looked up there: by `$match`, by search, or by whichever the server says that it has. `off`: not at all.',
+  },
+  {
+    name: 'PARTNER_IDENTIFIER_SYSTEMS',
+    kind: 'text',
+    optional: true,
+    why: 'Identifier systems (comma-separated) that both sides know: no other identifier is sent or compared. Without it none is.',
+  },
+  {
+    name: 'PARTNER_MATCH_CERTAIN',
+    kind: 'integer',
+    fallback: '30',
+    why: 'From how many bits of evidence on a match may be certain, and is linked without a person ([docs/partners.md](docs/partners.md#looking-patients-up)).',
+  },
+  { name: 'PARTNER_MATCH_PROBABLE', kind: 'integer', fallback: '18', why: 'From how many on it is probable.' },
+  {
+    name: 'PARTNER_MATCH_POSSIBLE',
+    kind: 'integer',
+    fallback: '8',
+    why: 'From how many on it is possible, and shown to a person at all.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type PartnerSettingName = (typeof PARTNER_SETTINGS)[number]['name'];

@@ -1,5 +1,5 @@
 /** Project secrets → what the bots need of the partner. Apart from the rest, so that a partner's problems stop nothing else. */
-import { REPLICATED_TYPES } from './policy.ts';
+import { TYPE_NAMES } from './policy.ts';
 import { PARTNER_SETTINGS } from './partner-settings.ts';
 import type { PartnerSettingName } from './partner-settings.ts';
 import { problemsOf, valuesOf } from './read.ts';
@@ -20,6 +20,11 @@ export interface Partner extends ClientSettings {
   readonly types: readonly string[];
   readonly typeFilter: string | undefined;
   readonly pullEveryMs: number;
+  readonly purpose: string;
+  readonly match: 'auto' | 'operation' | 'search' | 'off';
+  readonly identifierSystems: readonly string[];
+  /** In bits. */
+  readonly thresholds: { readonly certain: number; readonly probable: number; readonly possible: number };
   readonly timeoutMs: number;
 }
 
@@ -46,7 +51,7 @@ export function loadPartner(secrets: Secrets, production: boolean): LoadedPartne
   const of = (name: PartnerSettingName): string => values.get(name) ?? '';
   const types = listOf(of('PARTNER_TYPES'));
   const hosts = listOf(of('PARTNER_FILE_HOSTS'));
-  const unknown = types.filter((type) => !(REPLICATED_TYPES as readonly string[]).includes(type));
+  const unknown = types.filter((type) => !TYPE_NAMES.includes(type));
   const problems = [
     ...problemsOf(values, PARTNER_SETTINGS, production),
     ...problemsOfSignIn(values, 'PARTNER', key),
@@ -56,7 +61,10 @@ export function loadPartner(secrets: Secrets, production: boolean): LoadedPartne
       ? []
       : ['PARTNER_ORGANIZATION must be one Organization']),
     ...(EXPORT.test(of('PARTNER_EXPORT')) ? [] : ['PARTNER_EXPORT must be Patient, system or Group/<id>']),
-    ...(unknown.length > 0 ? [`PARTNER_TYPES must be of ${REPLICATED_TYPES.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`PARTNER_TYPES must be of ${TYPE_NAMES.join(', ')}`] : []),
+    ...(isOrdered(thresholdsOf(values))
+      ? []
+      : ['PARTNER_MATCH_CERTAIN, _PROBABLE and _POSSIBLE must be in this order, the first the highest']),
     ...(hosts.every((host) => HOST.test(host)) ? [] : ['PARTNER_FILE_HOSTS must be names of hosts']),
   ];
   return problems.length > 0 ? { problems: [...new Set(problems)] } : { partner: build(values, key, production) };
@@ -73,9 +81,13 @@ function build(values: Values, key: ReturnType<typeof signingKeyOf>, production:
       ['https', ...(production ? [] : ['http'])].map((scheme) => new URL(`${scheme}://${host}`).origin)
     ),
     exports: of('PARTNER_EXPORT'),
-    types: types.length > 0 ? types : REPLICATED_TYPES,
+    types: types.length > 0 ? types : TYPE_NAMES,
     typeFilter: values.get('PARTNER_TYPE_FILTER'),
     pullEveryMs: Number(of('PARTNER_PULL_DAYS')) * DAY_MS,
+    purpose: of('PARTNER_PURPOSE'),
+    match: of('PARTNER_MATCH') as Partner['match'],
+    identifierSystems: listOf(of('PARTNER_IDENTIFIER_SYSTEMS')),
+    thresholds: thresholdsOf(values),
     timeoutMs: Number(of('PARTNER_TIMEOUT_MS')),
   };
 }
@@ -85,4 +97,17 @@ function listOf(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean);
+}
+
+function thresholdsOf(values: Values): Partner['thresholds'] {
+  const of = (name: PartnerSettingName): number => Number(values.get(name));
+  return {
+    certain: of('PARTNER_MATCH_CERTAIN'),
+    probable: of('PARTNER_MATCH_PROBABLE'),
+    possible: of('PARTNER_MATCH_POSSIBLE'),
+  };
+}
+
+function isOrdered({ certain, probable, possible }: Partner['thresholds']): boolean {
+  return !(certain < probable || probable < possible);
 }

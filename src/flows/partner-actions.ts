@@ -23,3 +23,20 @@ export const CANCEL = {
   why: 'Gives the open pull up, and tells the partner to delete its export.',
   parameters: {},
 } as const;
+
+const patient = { kind: 'patient', isRequired: true, why: 'Whom it is about.' } as const;
+
+export const MATCH = {
+  effect: 'change',
+  why: 'Looks a patient up at the partner, also if that was done before, as far as they consent.',
+  parameters: { patient },
+} as const;
+
+export const DECIDE = {
+  effect: 'change',
+  why: 'Says which of the candidates a patient is at the partner; without one, that they are none.',
+  parameters: {
+    patient,
+    candidate: { kind: 'id', why: 'The id of the partner’s Patient.' },
+  },
+} as const;

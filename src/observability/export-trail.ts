@@ -7,8 +7,8 @@ import { consentEntity } from './trail.ts';
 
 /** One export. */
 export interface ExportEvent {
-  /** By which way: a patient's whole record, or a request that was passed on. */
-  readonly kind: 'everything' | 'gateway';
+  /** By which way: a patient's whole record, a request that was passed on, or demographics by which a partner is asked. */
+  readonly kind: 'everything' | 'gateway' | 'match';
   readonly correlationId: string;
   readonly bot: string;
   readonly requester: string | undefined;

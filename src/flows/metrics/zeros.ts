@@ -11,7 +11,7 @@ import { QUEUE_NAME } from './tasks.ts';
 const DELIVERY = ['replica-unavailable', 'replica-rejected', 'replica-throttled'];
 const RUNS = ['success', 'failure'];
 const CRON = ['retry-jobs', 'sweep', 'reconcile', 'mirror-audit', 'pull-partner'].map((bot) => ['cron', bot]);
-const EVENTS = ['sync-change', 'consent-changed'].map((bot) => ['subscription', bot]);
+const EVENTS = ['sync-change', 'consent-changed', 'match-patient'].map((bot) => ['subscription', bot]);
 
 /**
  * @param figures - What was counted.
