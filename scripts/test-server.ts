@@ -19,6 +19,7 @@ import { MIRROR_AUDIT } from './server/contract/mirror-audit.ts';
 import { RETAIN_AUDIT } from './server/contract/retain-audit.ts';
 import { METRICS } from './server/contract/metrics.ts';
 import { REVEAL } from './server/contract/reveal.ts';
+import { RESEARCH_EXPORT } from './server/contract/research-export.ts';
 import { RETRY_JOBS } from './server/contract/retry-jobs.ts';
 import { RECONCILE } from './server/contract/reconcile.ts';
 import { STATUS } from './server/contract/status.ts';
@@ -165,6 +166,7 @@ async function run(superAdmin: Server, base: string, source: Made, replica: Made
     ...REVEAL,
     ...EXPORT,
     ...GATEWAY,
+    ...RESEARCH_EXPORT,
     ...ADMIN,
     ...INGEST,
     ...HEALTH,

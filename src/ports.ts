@@ -417,6 +417,7 @@ export type LogEvent =
   | 'reveal-answered'
   | 'export-answered'
   | 'gateway-answered'
+  | 'research-answered'
   | 'admin-answered'
   | 'ingest-answered'
   | 'audit-mirrored'

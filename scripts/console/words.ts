@@ -89,9 +89,7 @@ export function runText(bot: string, answer: unknown): string {
     const count = counts[name];
     return typeof count === 'number' && count > 0 ? [text(count)] : [];
   });
-  const reasons = Object.keys((counts['reasons'] ?? {})).map((reason) =>
-    whyOf(reason).replace(/\.$/, '').toLowerCase()
-  );
+  const reasons = Object.keys(counts['reasons'] ?? {}).map((reason) => whyOf(reason).replace(/\.$/, '').toLowerCase());
   const why = reasons.length > 0 ? ` (${[...new Set(reasons)].join('; ')})` : '';
   return `${BOTS[bot] ?? bot}: ${done.length > 0 ? done.join(', ') : 'nothing to do'}${why}.`;
 }

@@ -76,6 +76,22 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     settings: ['EXPORT_CLASSES', 'ADMIN_CLIENTS'],
     more: 'See [export.md](export.md).',
   },
+  'research-export': {
+    input:
+      '`{action: "start", cohort: "Condition?code=…", types, k}`; `{action: "status" | "cancel", id}`; `{action: "file", id, file}` (by GET, for the file itself); `{action: "list"}`; from the clock, nothing',
+    answer:
+      '`{id, status, phase}` while it is made; then the manifest of Bulk Data Access 2.0 with the measure of k-anonymity in its `extension`; a file as a Binary of NDJSON',
+    faults: [
+      ...OF_SOURCE,
+      'input-invalid',
+      'research-refused',
+      'replica-unavailable',
+      'replica-unauthorised',
+      'replica-rejected',
+    ],
+    settings: ['RESEARCH_K', 'RESEARCH_MAX_PATIENTS', 'RESEARCH_FILES_HOURS', 'ADMIN_CLIENTS'],
+    more: 'What is in the files, what is left out, and what k-anonymity does not promise: [research.md](research.md).',
+  },
   gateway: {
     input: '`{method, path, body}`',
     answer: '`{status, body}` of the replica, with relative links',

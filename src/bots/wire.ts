@@ -13,6 +13,7 @@ import type { Deps } from '../flows/deps.ts';
 import type { ExportDeps } from '../flows/export/export.io.ts';
 import type { PullDeps } from '../flows/ingest/pull/deps.ts';
 import type { HealthDeps } from '../flows/health/health.io.ts';
+import type { ResearchDeps } from '../flows/research/advance.io.ts';
 import type { RevealDeps } from '../flows/reveal/reveal.io.ts';
 import { withMac } from '../observability/event-mac.ts';
 import { systemClock } from '../observability/clock.io.ts';
@@ -44,6 +45,7 @@ export type BotName =
   | 'reveal'
   | 'export'
   | 'gateway'
+  | 'research-export'
   | 'admin'
   | 'explain'
   | 'consent-form'
@@ -334,6 +336,30 @@ function partnerOf(event: BotEvent, { production }: Config): Partner | undefined
     throw new Fault('settings-invalid', loaded.problems);
   }
   return loaded?.partner;
+}
+
+/**
+ * Runs a flow that hands out cohorts: it seals its files under keys of its own.
+ *
+ * @param name - The bot, as in `bots.config.json`.
+ * @param medplum - The client that the platform gives.
+ * @param event - A cron tick or an `$execute` call.
+ * @param work - The flow; it gets what started it.
+ * @returns What the flow returns; `{ off: true }` when SYNC_ENABLED is false; bot and version when asked for them.
+ * @throws A plain OperationOutcome without PHI.
+ */
+export async function research<T>(
+  name: BotName,
+  medplum: MedplumClient,
+  event: BotEvent,
+  work: (deps: ResearchDeps, trigger: Trigger) => Promise<T>
+): Promise<T | { readonly off: true } | Version> {
+  const more = {
+    requester: event.requester?.reference,
+    endpoint: medplum.fhirUrl('Bot', '$execute').href,
+    vaultOf: (secret: string) => payloadVault({ version: 1, secret, previous: undefined }),
+  };
+  return run(name, medplum, event, (deps, trigger) => work({ ...deps, ...more }, trigger));
 }
 
 /** @throws Fault `settings-invalid` with all the problems. */

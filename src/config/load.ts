@@ -47,6 +47,7 @@ export interface Config {
   readonly adminClients: readonly string[];
   /** The classes of data that the Consents must permit before anything of a patient is exported. */
   readonly exportClasses: readonly string[];
+  readonly research: { readonly k: number; readonly maxPatients: number; readonly filesMs: number };
   readonly ingest: {
     readonly bounds: { readonly entries: number; readonly bytes: number; readonly depth: number };
     readonly perMinute: number;
@@ -85,6 +86,9 @@ export function load(secrets: Secrets): Loaded {
   const problems = problemsOf(values, SETTINGS, production);
   if (Boolean(values.get('ERASER_CLIENT_ID')) !== Boolean(values.get('ERASER_CLIENT_SECRET'))) {
     problems.push('ERASER_CLIENT_ID and ERASER_CLIENT_SECRET go together');
+  }
+  if (values.get('RESEARCH_K') === '1') {
+    problems.push('RESEARCH_K must be 2 at least: one is nobody to be mistaken for');
   }
   const signingKey = signingKeyOf(values, 'REPLICA');
   problems.push(...problemsOfSignIn(values, 'REPLICA', signingKey));
@@ -146,6 +150,11 @@ function build(values: ReadonlyMap<SettingName, string | undefined>, production:
     revealClients: list('REVEAL_CLIENTS'),
     adminClients: list('ADMIN_CLIENTS'),
     exportClasses: list('EXPORT_CLASSES').filter((name) => name !== 'NONE'),
+    research: {
+      k: Number(text('RESEARCH_K')),
+      maxPatients: Number(text('RESEARCH_MAX_PATIENTS')),
+      filesMs: Number(text('RESEARCH_FILES_HOURS')) * 3_600_000,
+    },
     ingest: {
       bounds: {
         entries: Number(text('INGEST_MAX_ENTRIES')),

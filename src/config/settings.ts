@@ -247,6 +247,24 @@ export const SETTINGS = [
     why: 'The classes of data (comma-separated) that the Consents must permit before the bot `export` shows anything of a patient; `NONE`: each record is asked about by itself alone.',
   },
   {
+    name: 'RESEARCH_K',
+    kind: 'integer',
+    fallback: '11',
+    why: 'How many patients of a research export share what is shown of each at least ([docs/research.md](docs/research.md)); groups that are smaller are left out. An ask may want more, never fewer.',
+  },
+  {
+    name: 'RESEARCH_MAX_PATIENTS',
+    kind: 'integer',
+    fallback: '5000',
+    why: 'How many patients a cohort may have. Each is asked about three times, and their list is held in memory.',
+  },
+  {
+    name: 'RESEARCH_FILES_HOURS',
+    kind: 'integer',
+    fallback: '72',
+    why: 'How long the files of a complete research export can be had.',
+  },
+  {
     name: 'INGEST_MAX_ENTRIES',
     kind: 'integer',
     fallback: '200',

@@ -7,8 +7,8 @@ import { consentEntity } from './trail.ts';
 
 /** One export. */
 export interface ExportEvent {
-  /** By which way: a patient's whole record, a request that was passed on, or demographics by which a partner is asked. */
-  readonly kind: 'everything' | 'gateway' | 'match';
+  /** By which way: a patient's whole record, a request that was passed on, demographics by which a partner is asked, a cohort, or one of its files. */
+  readonly kind: 'everything' | 'gateway' | 'match' | 'research' | 'research-file';
   readonly correlationId: string;
   readonly bot: string;
   readonly requester: string | undefined;

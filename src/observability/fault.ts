@@ -72,6 +72,11 @@ export const FAULTS = {
     issue: 'forbidden',
     retryable: false,
   },
+  'research-refused': {
+    message: 'This research export is not for this requester, or not to be had.',
+    issue: 'forbidden',
+    retryable: false,
+  },
   'payload-missing': {
     message: 'There is no encrypted original under this token.',
     issue: 'not-found',

@@ -131,3 +131,20 @@ test.each([
 ])('a key that is %s is refused in every environment', (_name, PSEUDONYM_KEY) => {
   expect(problems({ ...GOOD, PSEUDONYM_KEY }).join()).toMatch(/^PSEUDONYM_KEY /);
 });
+
+test('a research export of groups of one is none', () => {
+  expect(problems({ ...GOOD, RESEARCH_K: '1' })).toEqual([
+    'RESEARCH_K must be 2 at least: one is nobody to be mistaken for',
+  ]);
+  expect(problems({ ...GOOD, RESEARCH_K: '2' })).toEqual([]);
+});
+
+test('documentation waits for nothing unless the setting names its types', () => {
+  const held = (value: string | undefined): unknown => {
+    const loaded = load(secrets({ ...GOOD, DOCUMENTS_WHEN_FINISHED: value }));
+    return 'config' in loaded ? loaded.config.heldDocuments : loaded.problems;
+  };
+  expect(held(undefined)).toEqual([]);
+  expect(held('DocumentReference, DiagnosticReport')).toEqual(['DocumentReference', 'DiagnosticReport']);
+  expect(held('Observation')).toEqual([expect.stringContaining('DOCUMENTS_WHEN_FINISHED must be of')]);
+});

@@ -1,7 +1,7 @@
 /** What the caller of `gateway` asks to have passed on: an allow-list. Pure; a problem names parameters, and repeats nothing of the values. */
 import { REPLICATED_TYPES } from '../../config/policy.ts';
 import type { ReplicatedType } from '../../config/policy.ts';
-import { includesOf, isShaped, parametersOf, patientParameters } from './parameters.ts';
+import { includesOf, isShaped, parametersOf, patientParameters } from '../parameters.ts';
 
 /** One request. Every one becomes a search: a read is one for an id, so that what comes back is judged in one way. */
 export interface GatewayAsk {

@@ -2,7 +2,7 @@
  * What may be searched for: the parameters of FHIR R4 that look at elements which copies have. None looks at a name, an address, a birth date, an
  * identifier of others or at text, none reaches into another resource, and the shapes leave no room for words. Pure.
  */
-import type { ReplicatedType } from '../../config/policy.ts';
+import type { ReplicatedType } from '../config/policy.ts';
 
 /** What a value looks like. */
 const SHAPES = {
