@@ -202,6 +202,22 @@ describe('it finds and repairs', () => {
     expect(JSON.stringify(removed)).toContain('obs_child');
   });
 
+  test('a patient who has turned ninety meanwhile', async () => {
+    const { clock, source } = world.sandbox;
+    const [patient] = await inLine();
+    source.faults.clear();
+    const birth = new Date(clock.now() + 10 * 86_400_000);
+    birth.setUTCFullYear(birth.getUTCFullYear() - 90);
+    const birthDate = birth.toISOString().slice(0, 10);
+    await source.repo.updateResource<Patient>({ ...(patient as WithId<Patient>), birthDate });
+    await world.settle();
+    loseEverything();
+    expect(await run()).toMatchObject({ patients: { total: 3, enqueued: 0, ...QUIET } });
+    await clock.advance(13 * 86_400_000);
+    expect(await run()).toMatchObject({ patients: { total: 3, ...QUIET, stale: 1, enqueued: 1 } });
+    await isInLine();
+  });
+
   test('content that is not what its digest says, when it looks that deep', async () => {
     await inLine();
     const [one] = await all<Observation>(world.sandbox, 'Observation', 'replica');
