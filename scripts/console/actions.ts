@@ -148,7 +148,8 @@ function setCondition({ faults }: Sandbox['replica'], condition: Condition): voi
   faults.delayMs = condition === 'slow' ? SLOW_MS : 0;
   if (condition === 'throttled') {
     const body = { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'throttled' }] };
-    faults.failNext({}, { status: 429, body, headers: { 'Retry-After': '1' }, times: Infinity });
+    // Longer than any run may wait: what there is becomes a job.
+    faults.failNext({}, { status: 429, body, headers: { 'Retry-After': '600' }, times: Infinity });
   }
 }
 

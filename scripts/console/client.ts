@@ -33,7 +33,8 @@ async function ask<T>(path: string, body?: Action): Promise<T> {
 let shown: State | undefined;
 let patientId = '';
 let lastEntry = 0;
-let isActing = false;
+/** How much of what a person asked for is still being done. */
+let acting = 0;
 /** What a person waits for: said when all is done. */
 let isToBeTold = false;
 /** How many copies there were when something was last said. */
@@ -130,13 +131,13 @@ async function showDetail(name: string, into: HTMLElement): Promise<void> {
     const text = h('pre', '', JSON.stringify(value, undefined, 2));
     text.tabIndex = 0;
     text.setAttribute('aria-label', title);
-    return h('div', '', h('h4', '', title), text);
+    return h('div', '', h('h3', '', title), text);
   };
   into.replaceChildren(
-    h('h4', '', 'Why'),
+    h('h3', '', 'Why'),
     h('p', 'small', why),
     h('p', 'quiet small', decision),
-    ...(lost.length > 0 ? [h('h4', '', 'What of it did not leave'), h('ul', 'small', ...lost)] : []),
+    ...(lost.length > 0 ? [h('h3', '', 'What of it did not leave'), h('ul', 'small', ...lost)] : []),
     h('div', 'two', json('Here', source), ...(copy ? [json('There', copy)] : []))
   );
 }
@@ -174,7 +175,7 @@ function show(state: State): void {
     showConsent(patient);
     showMeasured(patient.records);
     showRecords(patient.records);
-    if (isToBeTold && !isActing && state.busy.length === 0) {
+    if (isToBeTold && acting === 0 && state.busy.length === 0) {
       isToBeTold = false;
       set('said', summary(patient.records.length, copies, queue.waiting));
       copiesBefore = copies;
@@ -272,7 +273,7 @@ function showEntry(entry: Entry): void {
   const when = h('span', 'at', h('span', '', KINDS[entry.kind]), h('span', '', entry.at));
   const what = h('span', 'what', entry.says);
   const part = (title: string, body: string): HTMLElement[] => [
-    h('h4', '', title),
+    h('h3', '', title),
     ...(body === '' ? [] : [focusable(h('pre', '', body), title)]),
   ];
   const { request, response } = entry;
@@ -313,7 +314,7 @@ async function refresh(): Promise<void> {
     set('health', 'The sandbox has ended');
     at('health').className = 'pill bad';
   }
-  const isBusy = isActing || isToBeTold || (shown?.busy.length ?? 0) > 0;
+  const isBusy = acting > 0 || isToBeTold || (shown?.busy.length ?? 0) > 0;
   timer = window.setTimeout(() => void refreshIfSeen(), isBusy ? EVERY_MS_AT_WORK : EVERY_MS);
 }
 
@@ -325,7 +326,7 @@ async function refreshIfSeen(): Promise<void> {
 }
 
 async function act(action: Action): Promise<void> {
-  isActing = true;
+  acting++;
   isToBeTold = true;
   set('said', 'Working …');
   clearTimeout(timer);
@@ -336,7 +337,7 @@ async function act(action: Action): Promise<void> {
     isToBeTold = false;
     set('said', 'That could not be done.');
   } finally {
-    isActing = false;
+    acting--;
   }
   await refresh();
 }

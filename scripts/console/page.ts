@@ -62,7 +62,7 @@ summary{cursor:pointer}
 .new{animation:arrive 1.6s ease-out}
 @keyframes arrive{from{background:color-mix(in srgb,var(--replica) 30%,transparent)}}
 .more{padding:.4rem 1.1rem 1.1rem;background:var(--page);border-top:1px solid var(--line)}
-.more h4{font-size:.85rem;margin:.8rem 0 .25rem}
+.card .more h3{font-size:.85rem;margin:.8rem 0 .25rem}
 .more li{margin:.2rem 0}
 .two{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))}
 pre{margin:0;padding:.7rem .8rem;border:1px solid var(--line);border-radius:8px;background:var(--card);font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;max-height:22rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -84,7 +84,7 @@ pre{margin:0;padding:.7rem .8rem;border:1px solid var(--line);border-radius:8px;
 #journal .wire{border-left:4px solid var(--replica)}
 #journal .isbad{border-left-color:var(--bad)}
 #journal .isbad .what{color:var(--bad)}
-#journal h4{font-size:.8rem;margin:.5rem 0 .2rem;font-weight:600;overflow-wrap:anywhere}
+#journal h3{font-size:.8rem;margin:.5rem 0 .2rem;font-weight:600;overflow-wrap:anywhere}
 #said{align-self:center;font-weight:600;color:var(--replica)}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.5rem 1rem;z-index:2}

@@ -1,5 +1,7 @@
 /** Codes of ours in words for somebody who sees them for the first time. Pure. */
+import { FAULTS } from '../../src/observability/fault.ts';
 import { DENY_REASONS, SILENCE_REASONS } from '../../src/rules/consent/decision.ts';
+import { DEID_REASONS } from '../../src/rules/deid/reasons.ts';
 
 /** Classes of data, as a patient would call them. */
 export const CLASSES: Readonly<Record<string, string>> = {
@@ -57,9 +59,13 @@ export function whyOf(reason: string): string {
   if (known !== undefined) {
     return known;
   }
-  return CONSENT_REASONS.includes(reason.replace(/^consent-/, ''))
-    ? 'No consent covers it.'
-    : 'It could not be de-identified safely, so it stays.';
+  if (CONSENT_REASONS.includes(reason.replace(/^consent-/, ''))) {
+    return 'No consent covers it.';
+  }
+  if (DEID_REASONS.some((one) => one === reason)) {
+    return 'It could not be de-identified safely, so it stays.';
+  }
+  return Object.hasOwn(FAULTS, reason) ? FAULTS[reason as keyof typeof FAULTS].message : 'It stays for now.';
 }
 
 const COUNTS: readonly (readonly [name: string, text: (count: number) => string])[] = [
@@ -68,10 +74,7 @@ const COUNTS: readonly (readonly [name: string, text: (count: number) => string]
   ['unchanged', (count) => `${count} already right`],
   ['skipped', (count) => `${count} stayed here`],
   ['quarantined', (count) => `${count} held back`],
-  [
-    'queued',
-    (count) => (count === 1 ? 'the replica was not reached, so it waits in the queue' : `${count} wait in the queue`),
-  ],
+  ['queued', (count) => (count === 1 ? 'not delivered, so it waits in the queue' : `${count} wait in the queue`)],
   ['failed', (count) => `${count} failed`],
   ['mirrored', (count) => `${count} events`],
 ];

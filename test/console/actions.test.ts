@@ -42,6 +42,9 @@ test('what a run did, and what a request was for, in a sentence', () => {
   expect(runText('sync-change', { put: 0, skipped: 1, reasons: { 'consent-no-consents': 1 } })).toBe(
     'A record changed: 1 stayed here (no consent).'
   );
+  expect(runText('consent-changed', { queued: 1, reasons: { 'replica-throttled': 1 } })).toBe(
+    'A consent changed: not delivered, so it waits in the queue (the replica asks to slow down).'
+  );
   expect(runText('sweep', {})).toBe('Sweep: looked for changes that were missed: nothing to do.');
   const entries = (...methods: string[]): object => ({ entry: methods.map((method) => ({ request: { method } })) });
   expect(requestText('transaction', 'POST', entries('POST', 'PUT', 'DELETE'))).toBe(

@@ -189,6 +189,38 @@ describe.skipIf(CHROMIUM === undefined)(`in a browser${NO_CHROMIUM}`, () => {
     expect(await copies(world)).toEqual({ Patient: 0, Encounter: 0, Observation: 0 });
   });
 
+  test('a replica that refuses is asked less, and another patient is another record', async () => {
+    const other = await admit(world, 'Neelix');
+    await world.settle();
+    const { page: tab } = await openPage(browser);
+    await tab.goto(page.url);
+    await tab.getByRole('combobox', { name: 'Patient' }).selectOption({ label: 'Janeway Neelix' });
+    await tab.locator('#records b', { hasText: 'Janeway Neelix' }).waitFor();
+    await tab.getByLabel('Refuses (429)').check();
+    await tab.getByRole('button', { name: 'Give consent' }).click();
+    await said(tab, 'Nothing of this patient is on the replica. A change waits in the queue.');
+    expect(await tab.locator('#journal').textContent()).toContain('refused as too much (429)');
+    expect(await tab.locator('#queue').textContent()).toContain('The replica asks to slow down.');
+    expect(await tab.locator('#records > li.waiting').count()).toBe(3);
+    await tab.getByRole('radio', { name: 'Works' }).check();
+    await tab.getByRole('button', { name: 'Work through the queue' }).click();
+    await said(tab, '3 of 3');
+    const consents = await all<Consent>(world.sandbox, 'Consent', 'source');
+    expect(consents.map((consent) => consent.patient?.reference)).toEqual([`Patient/${other.patient.id}`]);
+  });
+
+  test.each(['Compare both sides', 'Mirror the audit trail', 'Let five minutes pass'])(
+    '%s: it runs, and says so',
+    async (name) => {
+      const { page: tab } = await openPage(browser);
+      await tab.goto(page.url);
+      await tab.getByRole('button', { name }).click();
+      await said(tab, 'Nothing of this patient is on the replica.');
+      expect(await tab.locator('#journal > li.you').count()).toBe(1);
+      expect(await tab.locator('#journal > li.isbad').count()).toBe(0);
+    }
+  );
+
   test('by keyboard alone, with the focus seen, and the change said', async () => {
     const { page: tab } = await openPage(browser);
     await tab.goto(page.url);

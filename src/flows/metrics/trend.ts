@@ -50,7 +50,7 @@ export interface Trend {
 export const NO_TREND: Trend = { hours: {}, days: {} };
 
 const NAMES = Object.keys(SERIES) as SeriesName[];
-/** What a page shows: two days by the hour, a month by the day. Some 4 kB when every bucket has something. */
+/** What a page shows: two days by the hour, a month by the day. Some 7 kB when every bucket has everything. */
 export const SPANS = {
   hours: { ms: 3_600_000, count: 48 },
   days: { ms: 86_400_000, count: 30 },
