@@ -1,6 +1,10 @@
 /** The bot `status`, asked as a person asks it, and its page, opened in a browser. */
 import type { WithId } from '@medplum/core';
 import type { AuditEvent, Consent } from '@medplum/fhirtypes';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
@@ -145,6 +149,35 @@ test('a GET gets the page raw: one document that loads nothing and runs nothing'
   expect(html).toMatch(/default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'; form-action 'none'/);
   expect(html).not.toMatch(/<script|<link|<img|https?:|url\(|@import| style=/);
   expect(html).not.toMatch(/Janeway|pt_|Patient\//);
+});
+
+test('npm run status says by its exit code how it stands, and writes the page that the bot would answer', async () => {
+  await live();
+  const { id, secret } = await world.sandbox.source.createClient('operator', { admin: true });
+  const env = {
+    PATH: process.env['PATH'],
+    MEDPLUM_BASE_URL: world.sandbox.source.baseUrl,
+    MEDPLUM_CLIENT_ID: id,
+    MEDPLUM_CLIENT_SECRET: secret,
+  };
+  const run = (...args: string[]): Promise<{ readonly code: number; readonly text: string }> =>
+    new Promise((resolve) => {
+      const script = join(import.meta.dirname, '..', '..', 'scripts', 'status.ts');
+      execFile(process.execPath, [script, ...args], { env }, (error, stdout) =>
+        resolve({ code: error ? Number(error.code) : 0, text: stdout })
+      );
+    });
+  const well = await run();
+  expect(well.code).toBe(0);
+  expect(well.text).toMatch(/^healthy at .*Replication lag.*3  records copied in 24 hours/s);
+  world.sandbox.replica.faults.down = 'cut';
+  const folder = mkdtempSync(join(tmpdir(), 'status-'));
+  const file = join(folder, 'status.html');
+  expect((await run('--out', file)).code).toBe(2);
+  expect(readFileSync(file, 'utf8')).toContain('The replica does not answer.');
+  rmSync(folder, { recursive: true });
+  expect(JSON.parse((await run('--json')).text)).toMatchObject({ status: 'unhealthy', replica: 'down' });
+  expect((await run('--nonsense')).code).toBe(1);
 });
 
 describe.skipIf(CHROMIUM === undefined)(`in a browser${NO_CHROMIUM}`, () => {
