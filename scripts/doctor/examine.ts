@@ -13,6 +13,7 @@ import {
   serverVersion,
 } from './checks/server.ts';
 import { ingestSenders } from './checks/senders.ts';
+import { scrapeClient } from './checks/scrape.ts';
 import { keysStrong, placeholderSecrets, secretsValid } from './checks/settings.ts';
 import { auditMirrorLag, auditSealed, auditSigned } from './checks/trail.ts';
 import type { Facts } from './facts.ts';
@@ -48,6 +49,7 @@ export const CHECKS = {
   'oldest-job': oldestJob,
   'watermark-age': watermarkAge,
   'last-reconciliation': lastReconciliation,
+  'scrape-client': scrapeClient,
 } as const satisfies Record<string, (facts: Facts) => Judgement>;
 
 export type CheckName = keyof typeof CHECKS;

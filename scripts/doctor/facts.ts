@@ -45,6 +45,8 @@ export interface SourceFacts extends Oversight {
   /** How far the audit mirror has come. */
   readonly mirror: Listed<Basic>;
   readonly newestSeal: Listed<Basic>;
+  /** What the bot `metrics` has kept of its last reading. */
+  readonly figures: Listed<Basic>;
   /** The oldest event of our trail. */
   readonly oldestEvent: Listed<AuditEvent>;
   /** The newest events of complete reconciliations. */

@@ -10,6 +10,7 @@ import { controlTerm } from '../../src/queue/control.ts';
 import { tokenRequest } from '../../src/remote/grant.ts';
 import { newestSealSearch } from '../../src/flows/audit/seal.ts';
 import { stateSearch } from '../../src/flows/audit/state.ts';
+import { stateSearch as figuresSearch } from '../../src/flows/metrics/state.ts';
 import { checkpointSearch } from '../../src/flows/checkpoint.ts';
 import { historySearch } from '../../src/flows/reconciliation.ts';
 import { forSecrets, readManifest } from '../deploy/manifest.ts';
@@ -93,6 +94,7 @@ async function gatherSource(view: View, { base, fhirUrl, systems, now }: Where):
     checkpoint: await view.list<Basic>(checkpointSearch(systems).replace('&_count=1', '')),
     mirror: await first<Basic>(view, stateSearch(systems)),
     newestSeal: await first<Basic>(view, newestSealSearch(systems)),
+    figures: await first<Basic>(view, figuresSearch(systems)),
     oldestEvent: await first<AuditEvent>(
       view,
       `AuditEvent?type=${encodeURIComponent(`${systems.auditType}|`)}&_sort=_lastUpdated&_count=1`

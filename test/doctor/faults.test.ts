@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkpointOf } from '../../src/flows/checkpoint.ts';
 import { sealBasic } from '../../src/flows/audit/seal.ts';
 import { stateBasic, stateOf, withRun } from '../../src/flows/audit/state.ts';
+import { stateBasic as figuresBasic, stateOf as figuresOf } from '../../src/flows/metrics/state.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { CheckName } from '../../scripts/doctor/examine.ts';
 import { complaints, CONTROL, createWard, doctor } from './kit.ts';
@@ -498,6 +499,61 @@ const PLANTED: readonly Planted[] = [
     plant: () => reconciledWas((result) => ({ ...result, isWhole: false })),
   },
   {
+    what: 'nobody has ever read the figures',
+    check: 'scrape-client',
+    verdict: 'warn',
+    says: 'there was no reading yet',
+    plant: () => scraper(),
+  },
+  {
+    what: 'the figures are old',
+    check: 'scrape-client',
+    verdict: 'warn',
+    says: /^no reading since 20/,
+    plant: async () => {
+      await scraper();
+      await ward.world.execute('metrics');
+      await change<Basic>(
+        'Basic',
+        ({ identifier }) => identifier?.[0]?.value === 'metrics',
+        (row) => ({
+          ...row,
+          ...figuresBasic(systemsOf(), { ...figuresOf(systemsOf(), row), takenAt: Date.now() - 3_600_000 }),
+        })
+      );
+    },
+  },
+  {
+    what: 'the policy for scraping lets read Patients',
+    check: 'scrape-client',
+    verdict: 'warn',
+    says: 'the policy allows read of Patient',
+    plant: async () => {
+      await scraper([{ resourceType: 'Patient', interaction: ['read'] }]);
+      await ward.world.execute('metrics');
+    },
+  },
+  {
+    what: 'the policy for scraping lets ask any bot',
+    check: 'scrape-client',
+    verdict: 'warn',
+    says: 'the policy allows read of Bot',
+    plant: async () => {
+      await scraper([{ resourceType: 'Bot', interaction: ['read'] }]);
+      await ward.world.execute('metrics');
+    },
+  },
+  {
+    what: 'the client that scrapes is admin',
+    check: 'scrape-client',
+    verdict: 'warn',
+    says: /^ClientApplication\/\S+ is admin or has other policies besides$/,
+    plant: async () => {
+      await scraper([], { admin: true });
+      await ward.world.execute('metrics');
+    },
+  },
+  {
     what: 'a client may send in nobody’s name',
     check: 'ingest-senders',
     verdict: 'warn',
@@ -526,6 +582,32 @@ const PLANTED: readonly Planted[] = [
     plant: () => organization('gone'),
   },
 ];
+
+test('a client that asks for figures as it should is well', async () => {
+  await scraper();
+  await ward.world.execute('metrics');
+  const findings = await doctor(ward);
+  expect(complaints(findings)).toEqual([]);
+  expect(findings.get('scrape-client')?.detail).toMatch(/^1 may ask, last reading 20/);
+});
+
+const BOT = {
+  resourceType: 'Bot',
+  interaction: ['read', 'search'],
+  criteria: `Bot?identifier=${systemsOf().bot}|metrics`,
+};
+
+/** A client with the policy that the deployment makes for the role MONITOR. */
+async function scraper(more: readonly object[] = [], options: object = {}): Promise<void> {
+  await ward.world.sandbox.source.createClient('prometheus', {
+    accessPolicy: {
+      name: 'monitors',
+      meta: { tag: [{ system: CONTROL, code: 'role.MONITOR' }] },
+      resource: [{ resourceType: 'AuditEvent', interaction: ['create'] }, BOT, ...more] as never,
+    },
+    ...options,
+  });
+}
 
 test('a sender with one Organization is well', async () => {
   await organization(await sender());
