@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { load } from '../src/config/load.ts';
 import type { Config } from '../src/config/load.ts';
+import type { Prefix } from '../src/config/sign-in.ts';
 import { jwkOf, readSigningKey } from '../src/config/client-key.ts';
 import { login } from './connect/login.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
@@ -19,8 +20,9 @@ const USAGE = `npm run connect -- [login] | keygen | jwks | describe | list | re
              --base-url --fhir-path --authorize-url --token-url --client-id --scope   (what is not given is what is set)
              --port 9615   the redirect URI to register is http://127.0.0.1:9615/callback
              --no-browser  prints the address
-  keygen     makes a private key, stores it as a Project secret and prints what to register (--alg ES384 or RS384; --replace)
-  jwks       prints the public key as a JWK Set, to be registered with the server
+  keygen     makes a private key, stores it as a Project secret and prints what to register (--alg ES384 or RS384; --replace;
+             --partner: PARTNER_PRIVATE_KEY instead of REPLICA_PRIVATE_KEY)
+  jwks       prints the public key as a JWK Set, to be registered with the server (--partner: that of the partner)
   describe   how the bots sign in: each setting, and of secrets whether they are set
   list       the connections: replica and eraser
   remove     takes out the refresh token`;
@@ -36,6 +38,7 @@ const OPTIONS = {
   'no-browser': { type: 'boolean' },
   alg: { type: 'string' },
   replace: { type: 'boolean' },
+  partner: { type: 'boolean' },
 } as const;
 
 /** The default of Medplum's own CLI. */
@@ -59,9 +62,10 @@ async function main(args: readonly string[]): Promise<number> {
 const COMMANDS: Readonly<Record<string, (server: Server, project: ProjectFacts, given: Given) => Promise<void>>> = {
   login: signIn,
   keygen,
-  jwks: async (_server, { secrets }) => {
-    const value = (name: string): string | undefined => secretsOf(secrets)[name]?.valueString;
-    printJwks(value('REPLICA_PRIVATE_KEY'), value('REPLICA_SIGNING_ALGORITHM'), value('REPLICA_PRIVATE_KEY_ID'));
+  jwks: async (_server, { secrets }, given) => {
+    const prefix = prefixOf(given);
+    const value = (name: string): string | undefined => secretsOf(secrets)[`${prefix}_${name}`]?.valueString;
+    printJwks(prefix, value('PRIVATE_KEY'), value('SIGNING_ALGORITHM'), value('PRIVATE_KEY_ID'));
     return Promise.resolve();
   },
   describe,
@@ -118,7 +122,8 @@ async function keygen(server: Server, project: ProjectFacts, given: Given): Prom
   if (alg !== 'ES384' && alg !== 'RS384') {
     throw new Refusal('--alg is ES384 or RS384', USAGE);
   }
-  if (secretsOf(project.secrets).REPLICA_PRIVATE_KEY && !replace) {
+  const name = `${prefixOf(given)}_PRIVATE_KEY`;
+  if (secretsOf(project.secrets)[name] && !replace) {
     throw new Refusal(
       'there is a key already',
       'Register the new one beside it before it is used: --replace makes it and prints it.'
@@ -129,14 +134,19 @@ async function keygen(server: Server, project: ProjectFacts, given: Given): Prom
       ? generateKeyPairSync('ec', { namedCurve: 'P-384' })
       : generateKeyPairSync('rsa', { modulusLength: 3072 });
   const text = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  await writeSecrets(server, project, mergeSecrets(project.secrets, new Map([['REPLICA_PRIVATE_KEY', text]])).list);
-  printJwks(text);
+  await writeSecrets(server, project, mergeSecrets(project.secrets, new Map([[name, text]])).list);
+  printJwks(prefixOf(given), text);
 }
 
-function printJwks(text: string | undefined, alg?: string, kid?: string): void {
+function prefixOf({ partner }: Given): Prefix {
+  return partner ? 'PARTNER' : 'REPLICA';
+}
+
+function printJwks(prefix: Prefix, text: string | undefined, alg?: string, kid?: string): void {
   const key = text === undefined ? { problem: 'is not set' } : readSigningKey(text, alg, kid);
   if ('problem' in key) {
-    throw new Refusal(`REPLICA_PRIVATE_KEY ${key.problem}`, 'Make one: npm run connect -- keygen.');
+    const option = prefix === 'PARTNER' ? ' --partner' : '';
+    throw new Refusal(`${prefix}_PRIVATE_KEY ${key.problem}`, `Make one: npm run connect -- keygen${option}.`);
   }
   console.log(JSON.stringify({ keys: [jwkOf(key)] }, undefined, 2));
 }

@@ -19,6 +19,9 @@ const SECONDS = 10;
 /** The partner is asked when it says so; we look this often at most. */
 const LOOK_MS = 15_000;
 
+/** So many failures, one after the other. */
+const PATIENCE = 3;
+
 /** Exit codes: 0 done without a problem; 1 failed, refused, or something needs a person. */
 async function pull(args: readonly string[]): Promise<number> {
   const { values } = readArgs(
@@ -59,7 +62,8 @@ async function pull(args: readonly string[]): Promise<number> {
     ...(values.types && { types: values.types.split(',') }),
   };
   let answer = await ask(action === 'partner/pull' ? { action, ...wanted, seconds: SECONDS } : { action });
-  while (action === 'partner/pull' && !answer.isComplete && !isStopped) {
+  // What stands in the way for longer is the bot's to wait for.
+  while (action === 'partner/pull' && !answer.isComplete && !isStopped && answer.failures < PATIENCE) {
     show(barOf(answer, Date.now()), values.json);
     await sleep(Math.min(LOOK_MS, Math.max(200, Date.parse(answer.nextAt ?? '') - Date.now() || 0)));
     answer = await follow(ask, answer);

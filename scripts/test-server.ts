@@ -17,6 +17,7 @@ import { EXPORT } from './server/contract/export.ts';
 import { GATEWAY } from './server/contract/gateway.ts';
 import { MIRROR_AUDIT } from './server/contract/mirror-audit.ts';
 import { RETAIN_AUDIT } from './server/contract/retain-audit.ts';
+import { PARTNER } from './server/contract/partner.ts';
 import { METRICS } from './server/contract/metrics.ts';
 import { REVEAL } from './server/contract/reveal.ts';
 import { RESEARCH_EXPORT } from './server/contract/research-export.ts';
@@ -172,6 +173,7 @@ async function run(superAdmin: Server, base: string, source: Made, replica: Made
     ...HEALTH,
     ...CHAOS,
     ...METRICS,
+    ...PARTNER,
     ...STATUS,
   ];
   for (const check of checks.filter(({ bot }) => !values.only || bot === values.only)) {

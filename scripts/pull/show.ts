@@ -25,7 +25,8 @@ export function barOf(answer: PullAnswer, now: number): string {
     done: `${files?.total} files, ${total?.['lines'] ?? 0} records`,
     none: 'there was no pull yet',
   };
-  return `${bar} ${said[phase] ?? phase}`;
+  const fault = answer.failures > 0 ? ` (${[answer.fault, answer.detail].filter(Boolean).join(', ')})` : '';
+  return `${bar} ${said[phase] ?? phase}${fault}`;
 }
 
 /**

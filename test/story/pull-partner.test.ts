@@ -210,6 +210,12 @@ describe('what stands in the way', () => {
     expect(await pullAll()).toMatchObject({ phase: 'done' });
   });
 
+  test('a partner that does not let us begin fails it as well', async () => {
+    const { partner, pull } = await begin();
+    partner.behaviour.statuses.push(403);
+    expect(await pull()).toMatchObject({ phase: 'failed', fault: 'partner-unauthorised', detail: 'status 403' });
+  });
+
   test('files on a host that is not listed are not fetched', async () => {
     const { partner, world, pullAll } = await begin();
     partner.records.push(...chart(1));

@@ -259,7 +259,9 @@ function afterFault(state: PullState, error: unknown, now: number): PullState {
   const failures = state.failures + 1;
   const [detail] = (error as Fault).details;
   const said = { failures, fault: code, ...(detail !== undefined && { detail }) };
-  if (code === 'partner-rejected' || failures >= MOST_FAILURES) {
+  // Who may not even begin needs a person; an export that is there already is worth some patience.
+  const isRefused = code === 'partner-rejected' || (code === 'partner-unauthorised' && state.phase === 'start');
+  if (isRefused || failures >= MOST_FAILURES) {
     return { ...without(state), ...said, phase: 'failed', endedAt: now };
   }
   return { ...state, ...said, nextAt: now + pauseAfter(failures, (error as Partial<PauseFault>).waitMs) };
