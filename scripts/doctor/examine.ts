@@ -2,6 +2,7 @@
 import { auditedCallers, namesRedacted, replicaAuditSaved } from './checks/audit.ts';
 import { botsDeployed, policiesNarrow, quota, subscriptions } from './checks/bots.ts';
 import { lastReconciliation, oldestJob, watermarkAge } from './checks/progress.ts';
+import { partnerReachable, partnerSettings } from './checks/partner.ts';
 import { replicaConditional, replicaExpunge, replicaReachable, replicaToken } from './checks/replica.ts';
 import {
   clockSkew,
@@ -44,6 +45,8 @@ export const CHECKS = {
   'audit-signed': auditSigned,
   'audit-sealed': auditSealed,
   'audit-mirror-lag': auditMirrorLag,
+  'partner-settings': partnerSettings,
+  'partner-reachable': partnerReachable,
   'clock-skew': clockSkew,
   'leaked-connections': leakedConnections,
   'oldest-job': oldestJob,

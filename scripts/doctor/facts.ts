@@ -74,6 +74,16 @@ export interface ReplicaFacts extends Oversight {
   readonly newestCopy: { readonly id: string; readonly isAudited: boolean } | 'none' | undefined;
 }
 
+/** What is known of the partner; absent while none is set. */
+export interface PartnerFacts {
+  readonly problems: readonly string[];
+  readonly metadata?: Answer;
+  /** Undefined where none is needed. */
+  readonly token?: Answer | undefined;
+  /** The Organization of the source that it is. */
+  readonly organization?: Answer;
+}
+
 export interface Facts {
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -83,4 +93,5 @@ export interface Facts {
   readonly systems: Systems;
   readonly source: SourceFacts;
   readonly replica: ReplicaFacts | undefined;
+  readonly partner: PartnerFacts | undefined;
 }

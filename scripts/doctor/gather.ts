@@ -2,7 +2,9 @@
 import type { AuditEvent, Basic, CapabilityStatement, Organization, Patient, Project, Task } from '@medplum/fhirtypes';
 import { randomUUID } from 'node:crypto';
 import { load } from '../../src/config/load.ts';
-import type { Config } from '../../src/config/load.ts';
+import type { Config, Secrets } from '../../src/config/load.ts';
+import { loadPartner } from '../../src/config/partner.ts';
+import type { ClientSettings } from '../../src/config/sign-in.ts';
 import { REPLICATED_TYPES } from '../../src/config/policy.ts';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import type { Systems } from '../../src/fhir/systems.ts';
@@ -16,7 +18,7 @@ import { historySearch } from '../../src/flows/reconciliation.ts';
 import { forSecrets, readManifest } from '../deploy/manifest.ts';
 import { secretsOf } from '../deploy/secrets.ts';
 import type { Credentials } from '../deploy/server.ts';
-import type { Facts, Oversight, ReplicaFacts, SourceFacts } from './facts.ts';
+import type { Facts, Oversight, PartnerFacts, ReplicaFacts, SourceFacts } from './facts.ts';
 import { ask, askToken, basicOf, bearerOf, viewOf } from './http.ts';
 import type { Answer, Listed, View } from './http.ts';
 
@@ -61,6 +63,7 @@ export async function gather(credentials: Credentials, overseer?: Overseer): Pro
       isAdmin: me?.membership?.admin === true,
     },
     replica: 'config' in loaded ? await gatherReplica(loaded.config, overseer) : undefined,
+    partner: await gatherPartner(view, secrets),
   };
 }
 
@@ -131,9 +134,29 @@ async function gatherReplica({ replica }: Config, overseer: Overseer | undefined
   };
 }
 
+async function gatherPartner(view: View, secrets: Secrets): Promise<PartnerFacts | undefined> {
+  const loaded = loadPartner(secrets, secrets.ENVIRONMENT?.valueString === 'production');
+  if (!loaded) {
+    return undefined;
+  }
+  if ('problems' in loaded) {
+    return { problems: loaded.problems };
+  }
+  const { partner } = loaded;
+  return {
+    problems: [],
+    metadata: await ask(`${partner.fhirUrl}metadata`),
+    token:
+      partner.auth === 'none'
+        ? undefined
+        : await signIn(partner, { id: partner.clientId, secret: partner.clientSecret }),
+    organization: await view.get(`Organization/${partner.organizationId}`),
+  };
+}
+
 /** As the bots do it; but a refresh token is good for one use, and that is theirs. */
 async function signIn(
-  replica: Config['replica'],
+  replica: ClientSettings & { readonly fhirUrl: string },
   client: { readonly id: string; readonly secret: string }
 ): Promise<Answer> {
   switch (replica.auth) {
