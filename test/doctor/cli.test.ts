@@ -47,7 +47,7 @@ test('the exit code is the worst verdict', async () => {
   expect(await run([], { ...environment(), ...eyes })).toMatchObject({
     code: 0,
     err: '',
-    out: expect.stringContaining('29 ok, 0 warn, 0 fail'),
+    out: expect.stringContaining('31 ok, 0 warn, 0 fail'),
   });
   expect(await run([], environment())).toMatchObject({ code: 1, out: expect.stringContaining('2 warn') });
   expect(await run([], { ...environment(), MEDPLUM_CLIENT_SECRET: 'wrong' })).toMatchObject({ code: 2 });
@@ -59,7 +59,7 @@ test('--json is one document', async () => {
     verdict: string;
     checks: { name: string; verdict: string; detail: string; remedy: string }[];
   };
-  expect([code, verdict, checks.length]).toEqual([1, 'warn', 29]);
+  expect([code, verdict, checks.length]).toEqual([1, 'warn', 31]);
   expect(Object.keys(checks[0] ?? {}).sort()).toEqual(['detail', 'name', 'remedy', 'verdict']);
 });
 
