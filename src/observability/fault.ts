@@ -50,7 +50,8 @@ export const FAULTS = {
   'replica-duplicate': {
     message: 'The replica holds more than one copy under one token.',
     issue: 'duplicate',
-    retryable: true,
+    // A 412 is met by healing within the run; what is refused after that, a person has to see.
+    retryable: false,
   },
   'erasure-incomplete': {
     message: 'Copies that should be gone were still found on the replica.',

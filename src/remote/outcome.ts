@@ -19,8 +19,11 @@ export interface Answer {
 /** Medplum answers a lost race inside a bundle with a 400 of this text (`platform.md` §11.1). */
 const LOST_RACE = 'Resource ID did not match resolved ID';
 
-/** What is a 412 outside of a transaction is a 400 of this text inside: two copies were there when its entries were looked up. */
-const TWO_COPIES = 'Conditional PUT matched multiple resources';
+/**
+ * What is a 412 outside of a transaction is a 400 of this text inside, and wherever a reference finds several: `Conditional PUT matched multiple
+ * resources` (fhir-router, batch.ts), `Conditional reference '…' matched multiple resources` (server, references.ts of 5.0.10).
+ */
+const TWO_COPIES = 'matched multiple resources';
 
 /** Statuses that say "not now": request timeout (RFC 9110 §15.5.9) and too early (RFC 8470 §5.2). */
 const NOT_NOW = [408, 425];

@@ -26,6 +26,16 @@ test.each<[string, Parameters<typeof judge>[0], ReplicaOutcome]>([
     answer(400, { body: 'Conditional PUT matched multiple resources' }),
     { kind: 'duplicate' },
   ],
+  [
+    'so are two copies met by a reference',
+    answer(400, { body: "Conditional reference 'Patient?identifier=a|b' matched multiple resources" }),
+    { kind: 'duplicate' },
+  ],
+  [
+    'a reference that finds nothing is a refusal',
+    answer(400, { body: "Conditional reference 'Patient?identifier=a|b' did not match any resources" }),
+    { kind: 'rejected', status: 400 },
+  ],
   ['any other 400 is a refusal', answer(400), { kind: 'rejected', status: 400 }],
   ['412 means several copies', answer(412), { kind: 'duplicate' }],
   ['401 and 403 are ours to repair', answer(403), { kind: 'unauthorised', status: 403 }],

@@ -1,6 +1,6 @@
 /** What cannot be delivered becomes a job, and every job is done in the end. */
 import type { WithId } from '@medplum/core';
-import type { Basic, Consent, Observation, Project, Task } from '@medplum/fhirtypes';
+import type { Basic, Consent, Observation, Patient, Project, Task } from '@medplum/fhirtypes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemsOf } from '../../src/fhir/systems.ts';
 import { controlOf } from '../../src/queue/control.ts';
@@ -22,6 +22,12 @@ afterEach(async () => {
 
 /** Everything that is sent to the replica fails, also what asks whether it is there. */
 const takeDown = (): void => world.sandbox.replica.faults.failNext({}, { status: 403, times: 1_000_000 });
+/** As a server does that finds two copies where we find one. */
+const refuse = (): void =>
+  world.sandbox.replica.faults.failNext(
+    { where: ({ bytes }) => bytes.includes('"value":13') },
+    { status: 412, times: 1000 }
+  );
 const bringBack = (): void => world.sandbox.replica.faults.clear();
 
 async function jobs(): Promise<{ type: string; status: string; attempts: number; reason: string | undefined }[]> {
@@ -117,6 +123,44 @@ describe('a replica that is down', () => {
     expect(await world.retryJobs()).toMatchObject({ body: { jobs: { done: 1, failed: 0, held: 0 } } });
     expect(await copies(world)).toMatchObject({ Patient: 1, Encounter: 1, Observation: 1 });
     expect(await held(world)).toEqual(await expected(world));
+  });
+
+  test('that has got a second copy of a parent meanwhile loses it, and takes the record', async () => {
+    const { pulse } = await copied();
+    takeDown();
+    await correct(pulse, 99);
+    const { repo } = world.sandbox.replica;
+    const [copy] = await all<Patient>(world.sandbox, 'Patient', 'replica');
+    const { id: _id, ...same } = copy as WithId<Patient>;
+    await repo.createResource<Patient>(same);
+    bringBack();
+    await world.sandbox.clock.advance(MINUTE);
+    expect(await world.retryJobs()).toMatchObject({ body: { jobs: { done: 1, failed: 0, refused: 0 } } });
+    expect(await copies(world)).toEqual({ Patient: 1, Encounter: 1, Observation: 1 });
+    expect((await held(world)).filter((text) => text.includes('Observation') && text.includes('dangling'))).toEqual([]);
+  });
+
+  test.each([
+    ['for a change', async (pulse: WithId<Observation>): Promise<void> => correct(pulse, 13)],
+    [
+      'for a job',
+      async (pulse: WithId<Observation>): Promise<void> => {
+        takeDown();
+        await correct(pulse, 13);
+        bringBack();
+        refuse();
+        await world.sandbox.clock.advance(MINUTE);
+        await world.retryJobs();
+      },
+    ],
+  ])('that answers 412 however often second copies are looked for: a dead letter at once, %s', async (_name, meet) => {
+    const { pulse } = await copied();
+    refuse();
+    await meet(pulse);
+    expect(await jobs()).toEqual([
+      { type: 'observation-sync', status: 'failed', attempts: 1, reason: 'replica-duplicate' },
+    ]);
+    expect(await breaker()).toBeUndefined();
   });
 
   test('a record at which only it stumbles does not hold back the others, and is a dead letter after three attempts', async () => {

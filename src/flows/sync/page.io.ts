@@ -22,7 +22,7 @@ import { removeFormer, replacedBy } from './former.io.ts';
 import { gather } from './gather.io.ts';
 import { areOriginalsKept, keepOriginals } from './originals.io.ts';
 import { recordOrder } from './orders.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Target } from './plan.ts';
 import { searchesOf, stubsOfPlans, targetsOf } from './search.ts';
 import { keepStubs } from './stubs.io.ts';
 
@@ -59,14 +59,16 @@ export async function syncPage(
   const startedAt = clock.now();
   let total = NOTHING;
   const turned = new Set<string>();
+  const created = new Map<string, Target>();
+  let hasLookedAgain = false;
 
   let facts = await gather(deps, patientId, hints);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const { keyring, rules, plans } = await planAll(deps, facts);
     const found = await replica.find(searchesOf([...stubsOfPlans(plans), ...targetsOf(plans)]));
-    const missing = missingParents(plans, found, facts.hints);
-    if (missing.length > 0) {
-      facts = await gather(deps, patientId, [...facts.hints, ...missing]);
+    const parents = parentsAmiss(plans, found, facts.hints);
+    if (parents.length > 0) {
+      facts = await gather(deps, patientId, [...facts.hints, ...parents]);
       continue;
     }
     const copies = options.suspects ? found.map((copy) => distrusted(copy, options.suspects)) : found;
@@ -83,13 +85,20 @@ export async function syncPage(
     const replaced = unlessFailed(facts.hints, plans, written);
     const done = [...written, ...(await removeFormer(deps, keyring.former, replaced, tell))];
     await tell(done.filter(isToldAfterwards));
-    await report(deps, patientId, done, options.onRefused);
-    total = add(total, tallyOf(done));
+    // What is refused may refer to a parent whose copy has gone, or got a second one, since it was looked for: as when a Consent is given while
+    // copies are erased. It is looked at once more.
+    const isInDoubt: boolean = !hasLookedAgain && done.some(mayLackParent);
+    hasLookedAgain ||= isInDoubt;
+    const certain = isInDoubt ? done.filter((one) => !mayLackParent(one)) : done;
+    await report(deps, patientId, certain, options.onRefused);
+    total = add(total, tallyOf(certain));
+    createdBy(steps).forEach((target) => created.set(target.token, target));
     encountersThatTurned(steps).forEach((id) => turned.add(id));
     const hadEffect = hasKept || steps.some(({ changes }) => changes.length > 0);
     const after = hadEffect ? await gather(deps, patientId, facts.hints) : facts;
-    if (fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
-      if (await removeDuplicates(deps, steps)) {
+    if (!isInDoubt && fingerprintOf(after) === fingerprintOf(facts) && areOriginalsKept(deps, after, plans)) {
+      if (await removeDuplicates(deps, [...created.values()])) {
+        created.clear();
         // What refers to one that has gone is seen, and written again, by the next round.
         facts = after;
         continue;
@@ -110,17 +119,19 @@ export async function syncPage(
 }
 
 /**
- * Parents without a copy that nobody looks at here: a replica that was restored, or a job whose patient's copy is still to come, does not
- * know them, and would refuse what refers to them. They go along.
+ * Parents without a copy, or with several, that nobody looks at here: a replica that was restored, or a job whose patient's copy is still to come,
+ * does not know them; a run that died may have left two. What refers to them would be refused. They go along.
  */
-function missingParents(plans: readonly Plan[], found: readonly Copy[], hints: readonly Hint[]): Hint[] {
-  const known = new Set(found.map(({ token }) => token));
+function parentsAmiss(plans: readonly Plan[], found: readonly Copy[], hints: readonly Hint[]): Hint[] {
+  const copies = Map.groupBy(found, ({ token }) => token);
   const looked = new Set(hints.map(keyOf));
   const parents = plans.flatMap((planned) => (planned.action === 'put' ? planned.parents : []));
-  const missing = parents.flatMap(({ reference = '', resourceType, token }): Hint[] =>
-    known.has(token) || looked.has(reference) ? [] : [{ resourceType, id: reference.split('/')[1] ?? '' }]
+  const amiss = parents.flatMap(({ reference = '', resourceType, token }): Hint[] =>
+    copies.get(token)?.length === 1 || looked.has(reference)
+      ? []
+      : [{ resourceType, id: reference.split('/')[1] ?? '' }]
   );
-  return [...new Map(missing.map((hint) => [keyOf(hint), hint])).values()];
+  return [...new Map(amiss.map((hint) => [keyOf(hint), hint])).values()];
 }
 
 /** What could not be written stays readable under the former keys. */
@@ -206,7 +217,7 @@ async function writeAll(replica: ReplicaFhir, steps: readonly Step[]): Promise<D
     return steps.map(({ done }) => done);
   }
   const fault = faultOf(outcome);
-  if (outcome.kind !== 'rejected') {
+  if (outcome.kind !== 'rejected' && outcome.kind !== 'duplicate') {
     throw fault;
   }
   if (steps.length === 1) {
@@ -216,10 +227,17 @@ async function writeAll(replica: ReplicaFhir, steps: readonly Step[]): Promise<D
   return [...(await writeAll(replica, steps.slice(0, half))), ...(await writeAll(replica, steps.slice(half)))];
 }
 
+function createdBy(steps: readonly Step[]): Target[] {
+  const creating = steps.filter(({ changes }) => changes.some(({ action }) => action === 'create'));
+  return creating.map(({ done }) => done.target);
+}
+
+function mayLackParent({ action, target }: Done): boolean {
+  return action === 'fail' && target.resourceType !== 'Patient';
+}
+
 /** A create of ours may have met a create of the event path, or been sent twice. All look, all keep the same copy. */
-async function removeDuplicates(deps: Deps, steps: readonly Step[]): Promise<boolean> {
-  const created = steps.filter(({ changes }) => changes.some(({ action }) => action === 'create'));
-  const targets = created.map(({ done }) => done.target);
+async function removeDuplicates(deps: Deps, targets: readonly Target[]): Promise<boolean> {
   const extra = targets.length > 0 ? await extraOf(deps, targets, 1) : [];
   settle(await removeExtra(deps, targets, extra));
   return extra.length > 0;

@@ -81,7 +81,16 @@ async function liveIn(
     await reconfigure(world, { ERASER_CLIENT_ID: id, ERASER_CLIENT_SECRET: secret });
   }
   const nameOf = namesOfCopies(world);
-  const ward: Ward = { world, toReplica, toSource, cases: [], observations: [], consents: [], meanwhile: [] };
+  const ward: Ward = {
+    world,
+    toReplica,
+    toSource,
+    cases: [],
+    observations: [],
+    consents: [],
+    meanwhile: [],
+    disarm: [],
+  };
   for (const one of steps) {
     await play(ward, one);
   }
@@ -122,10 +131,14 @@ function builtFor(profile: Circumstances['profile']): Promise<BuiltBot[]> {
 }
 
 /** All faults stop, and what was begun under them ends. */
-async function calm({ world, toReplica, toSource, meanwhile, cases }: Ward, steps: readonly Step[]): Promise<void> {
+async function calm(
+  { world, toReplica, toSource, meanwhile, disarm, cases }: Ward,
+  steps: readonly Step[]
+): Promise<void> {
   const { source, replica, clock } = world.sandbox;
   const proxies: readonly Proxy[] = [toReplica, toSource];
   await world.settle();
+  disarm.forEach((stop) => stop());
   await Promise.all(meanwhile);
   proxies.forEach((proxy) => proxy.clear());
   source.faults.clear();

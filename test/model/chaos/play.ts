@@ -33,6 +33,8 @@ export interface Ward {
   readonly consents: WithId<Consent>[];
   /** What nobody waits for. */
   readonly meanwhile: Promise<unknown>[];
+  /** Forgets what was to happen at a request that has not come. */
+  readonly disarm: (() => void)[];
 }
 
 function pick<T>(from: readonly T[], which: number): T | undefined {
@@ -180,6 +182,7 @@ export async function play(ward: Ward, one: Step): Promise<void> {
           ward.meanwhile.push(play(ward, one.step));
         }
       });
+      ward.disarm.push(stop);
       return;
     }
     case 'jump':
