@@ -57,3 +57,14 @@ test('each line says where the next one begins', () => {
   ]);
   expect(used).toBe(7);
 });
+
+test('a line that is longer than what is read at once is passed over, not read again and again', () => {
+  const begin = split(Buffer.from('x'.repeat(most + 1), 'utf8'), { isEnd: false, isSkipping: false, most });
+  expect(begin).toEqual({ lines: [], used: most + 1, isSkipping: true });
+  const end = split(Buffer.from('xx\nab\n', 'utf8'), { isEnd: false, isSkipping: true, most });
+  expect(end.lines).toEqual([
+    { text: undefined, end: 3 },
+    { text: 'ab', end: 6 },
+  ]);
+  expect(end.isSkipping).toBe(false);
+});
