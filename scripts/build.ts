@@ -31,7 +31,7 @@ export interface BuiltBot {
   readonly inputs: readonly string[];
 }
 
-/** Why a setting is there is for readers of the README, and too long to travel with every bot. */
+/** Why a setting is there is for readers of docs/settings.md, and too long to travel with every bot. */
 const slimSettings: Plugin = {
   name: 'slim-settings',
   setup(context) {

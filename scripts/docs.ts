@@ -18,7 +18,9 @@ import type { Family } from '../src/flows/metrics/families.ts';
 function cells(setting: Setting): string[] {
   const fallback = setting.fallback === undefined ? (setting.optional ? '' : '**required**') : code(setting.fallback);
   const kind = setting.choices ? setting.choices.map(code).join(' or ') : setting.kind;
-  return [code(setting.name), kind, fallback, setting.why, (setting.aliases ?? []).map(code).join(', ')];
+  // The reasons name pages from the root; the table stands beside them.
+  const why = setting.why.replaceAll('](docs/', '](');
+  return [code(setting.name), kind, fallback, why, (setting.aliases ?? []).map(code).join(', ')];
 }
 
 /**
@@ -34,11 +36,11 @@ export function settingsTable(settings: readonly Setting[] = ALL_SETTINGS): stri
 /**
  * Puts the table between its marks.
  *
- * @param readme - The README's text.
+ * @param page - The text of docs/settings.md.
  * @returns The text as it should be.
  */
-export function withSettings(readme: string): string {
-  return between(readme, 'settings', settingsTable());
+export function withSettings(page: string): string {
+  return between(page, 'settings', settingsTable());
 }
 
 function between(text: string, name: string, table: string): string {
@@ -98,7 +100,7 @@ function estimateBlock(): string {
 
 /** What is generated, and where. */
 export const DOCUMENTS = [
-  { file: 'README.md', of: 'src/config/settings.ts', current: withSettings },
+  { file: 'docs/settings.md', of: 'src/config/settings.ts', current: withSettings },
   { file: 'docs/admin.md', of: 'the actions of src/bots/actions.ts', current: withActions },
   { file: 'docs/bots.md', of: 'bots.config.json', current: (page: string) => between(page, 'bots', botSections()) },
   {

@@ -1,5 +1,5 @@
-/** What is declared, compared with what is there: bots.config.json ↔ src/bots, README ↔ settings. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+/** What is declared, compared with what is there: bots.config.json ↔ src/bots, docs/settings.md ↔ settings. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DOCUMENTS, settingsTable, withActions, withSettings } from '../scripts/docs.ts';
@@ -114,11 +114,10 @@ test.each([
   ['', 'has 1 fields, not 5'],
 ])('the cron check says of "%s": %s', (cron, problem) => expect(problemOfCron(cron)).toBe(problem));
 
-describe('README.md', () => {
+describe('docs/settings.md', () => {
   test('has the settings table of src/config/settings.ts (`npm run docs` writes it)', () => {
-    expect(existsSync(join(root, 'README.md')), 'there is no README.md').toBe(true);
-    const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    expect(readme).toBe(withSettings(readme));
+    const page = readFileSync(join(root, 'docs', 'settings.md'), 'utf8');
+    expect(page).toBe(withSettings(page));
   });
 
   test('would not pass with another table', () => {

@@ -83,7 +83,7 @@ export function valuesOfText(text: string): Map<string, string> {
   if (foreign.length > 0) {
     throw new Refusal(
       `not settings of this bundle: ${foreign.join(', ')}`,
-      'The README lists the settings. Secrets of other bots are kept as they are; set those where they belong.'
+      'docs/settings.md lists the settings. Secrets of other bots are kept as they are; set those where they belong.'
     );
   }
   return values;

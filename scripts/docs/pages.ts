@@ -25,7 +25,7 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     answer: COUNTS,
     faults: [...OF_SOURCE, 'deadline'],
     settings: ['CONSENT_PURPOSE', 'REPLICA_ACTORS'],
-    more: 'How a change travels stands in the [README](../README.md#how-a-change-travels).',
+    more: 'How a change travels is told in [how it works](how-it-works.md#how-a-change-travels).',
   },
   'consent-changed': {
     input: 'the changed Consent, or `{deletedResource}`',
@@ -39,7 +39,7 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
     answer: COUNTS,
     faults: [...OF_SOURCE],
     settings: ['QUEUE_CONCURRENCY', 'QUEUE_JOBS_PER_SECOND', 'QUEUE_ATTEMPTS'],
-    more: 'See [the queue](../README.md#the-queue).',
+    more: 'See [the queue](how-it-works.md#the-queue).',
   },
   sweep: {
     input: 'nothing',
@@ -54,7 +54,7 @@ export const PAGES: Readonly<Record<string, Page | undefined>> = {
       'the seeds’ result: `startTime`, `endTime`, `durationMs`, and for each type `total`, `notSynced`, `stale`, `enqueued`, `errors`',
     faults: [...OF_SOURCE, 'input-invalid', 'replica-unavailable', 'replica-unauthorised'],
     settings: [],
-    more: 'See [reconciliation](../README.md#reconciliation).',
+    more: 'See [reconciliation](how-it-works.md#reconciliation).',
   },
   health: {
     input: '`{"probe": "live" | "ready" | "startup"}`, or nothing for all checks; GET or POST',

@@ -1,4 +1,4 @@
-/** Every setting: its name, kind, default and reason. The README's table is generated from this file. */
+/** Every setting: its name, kind, default and reason. docs/settings.md is generated from this file. */
 import { DATA_CLASSES } from '../fhir/data-classes.ts';
 import { DOCUMENT_TYPES } from './policy.ts';
 

@@ -18,7 +18,7 @@ export function secretsValid({ loaded, secrets, source }: Facts): Judgement {
     problems,
     fail,
     `complete: ${set.length} set, the rest by default`,
-    'Set them with `npm run secrets -- push`; the README has the table.'
+    'Set them with `npm run secrets -- push`; docs/settings.md has the table.'
   );
 }
 

@@ -80,7 +80,7 @@ export function unsetReport(problems: readonly string[], now: number): Report {
         state: 'unhealthy',
         code: 'settings-invalid',
         says,
-        does: `See the README, “Settings”: ${problems.join('; ')}`,
+        does: `See docs/settings.md: ${problems.join('; ')}`,
       },
     ],
     sections: [],
