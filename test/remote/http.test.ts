@@ -53,6 +53,8 @@ describe.each([
       status: 200,
       retryAfter: null,
       rateLimit: '"a";r=1;t=2',
+      location: null,
+      progress: null,
       body: '{"resourceType":"Patient","x":"é"}',
     });
   });
