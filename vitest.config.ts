@@ -11,6 +11,8 @@ export default defineConfig({
     globalSetup: ['test/support/build-bots.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Vitest leaves one core free, which on a small machine is half of it.
+    maxWorkers: '100%',
     reporters: ['default'],
   },
 });

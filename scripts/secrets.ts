@@ -52,7 +52,10 @@ async function secrets(args: readonly string[]): Promise<number> {
 
 async function push(server: Server, project: ProjectFacts, given: ReadonlyMap<string, string>): Promise<number> {
   if (given.size === 0) {
-    throw new Refusal('no setting was given', 'Set variables with the names of the settings (docs/settings.md), or use --stdin.');
+    throw new Refusal(
+      'no setting was given',
+      'Set variables with the names of the settings (docs/settings.md), or use --stdin.'
+    );
   }
   const isRekeyed = ['PSEUDONYM_KEY', 'PSEUDONYM_KEY_VERSION', 'PSEUDONYM_KEY_PREVIOUS'].filter((name) => {
     const before = secretsOf(project.secrets)[name]?.valueString;
