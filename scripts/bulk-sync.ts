@@ -1,11 +1,11 @@
 /** `npm run bulk-sync`: fills the replica from a project that has records already, with progress; Ctrl-C stops it, the next call goes on. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { systemsOf } from '../src/fhir/systems.ts';
 import { KINDS } from '../src/flows/reconciliation.ts';
 import type { Counts } from '../src/flows/reconciliation.ts';
 import { progressLine } from './bulk-sync/progress.ts';
 import type { Since } from './bulk-sync/progress.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
+import { findBot } from './deploy/find-bot.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
 import type { Server } from './deploy/server.ts';
 
@@ -50,10 +50,8 @@ async function bulkSync(args: readonly string[]): Promise<number> {
     return 0;
   }
   const server = connect(credentialsOf(process.env));
-  const [bot] = await server.search<{ resourceType: 'Bot'; id: string }>(
-    `Bot?identifier=${encodeURIComponent(`${systemsOf().bot}|reconcile`)}`
-  );
-  if (!bot) {
+  const botId = await findBot(server, 'reconcile');
+  if (botId === undefined) {
     console.error('The bot reconcile is not deployed.');
     return 1;
   }
@@ -77,7 +75,7 @@ async function bulkSync(args: readonly string[]): Promise<number> {
   let since: Since | undefined;
   let answer: Answer | undefined;
   while (!answer?.isComplete && !isStopped) {
-    const next = await askUnlessBusy(server, bot.id, { ...input, ...(answer?.state && { state: answer.state }) });
+    const next = await askUnlessBusy(server, botId, { ...input, ...(answer?.state && { state: answer.state }) });
     if (!next) {
       show('another run of the bot works on it; waiting');
       await wait(BUSY_WAIT_MS);

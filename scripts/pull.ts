@@ -1,8 +1,8 @@
 /** `npm run pull`: begins a pull from the partner, or goes on with the open one, with progress; Ctrl-C stops following, the bot goes on. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemsOf } from '../src/fhir/systems.ts';
 import type { PullAnswer } from '../src/flows/ingest/pull/report.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
+import { findBot } from './deploy/find-bot.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
 import { barOf, reportOf } from './pull/show.ts';
 
@@ -42,17 +42,14 @@ async function pull(args: readonly string[]): Promise<number> {
     return 0;
   }
   const server = connect(credentialsOf(process.env));
-  const { bot } = systemsOf(process.env['NAMESPACE']?.replace(/\/*$/, ''));
-  const [found] = await server.search<{ resourceType: 'Bot'; id: string }>(
-    `Bot?identifier=${encodeURIComponent(`${bot}|pull-partner`)}`
-  );
-  if (!found) {
+  const botId = await findBot(server, 'pull-partner');
+  if (botId === undefined) {
     throw new Refusal(
       'the bot pull-partner is not deployed',
       'Set PARTNER_BASE_URL and its company, then `npm run deploy`.'
     );
   }
-  const ask = async (input: object): Promise<PullAnswer> => server.execute<PullAnswer>(found.id, input);
+  const ask = async (input: object): Promise<PullAnswer> => server.execute<PullAnswer>(botId, input);
   let isStopped = false;
   process.once('SIGINT', () => (isStopped = true));
   const action = values.status ? 'partner/status' : values.cancel ? 'partner/cancel' : 'partner/pull';

@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemsOf } from '../src/fhir/systems.ts';
 import { readArgs, runCommand } from './deploy/arguments.ts';
+import { findBot } from './deploy/find-bot.ts';
 import { connect, credentialsOf, Refusal } from './deploy/server.ts';
 
 const USAGE = `npm run research -- start --cohort 'Condition?code=http://snomed.info/sct|44054006' [--types Patient,Condition] [--k 20] [--out DIR]
@@ -47,13 +47,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const credentials = credentialsOf(process.env);
   const server = connect(credentials);
-  const [bot] = await server.search<{ resourceType: 'Bot'; id: string }>(
-    `Bot?identifier=${encodeURIComponent(`${systemsOf().bot}|research-export`)}`
-  );
-  if (!bot) {
+  const botId = await findBot(server, 'research-export');
+  if (botId === undefined) {
     throw new Refusal('the bot research-export is not deployed', 'npm run deploy');
   }
-  const ask = async (input: object): Promise<Answer> => server.execute<Answer>(bot.id, input);
+  const ask = async (input: object): Promise<Answer> => server.execute<Answer>(botId, input);
   if (action === 'list' || action === 'cancel') {
     console.log(JSON.stringify(await ask(action === 'list' ? { action } : { action, id }), undefined, 2));
     return 0;

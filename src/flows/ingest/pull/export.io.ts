@@ -5,6 +5,7 @@ import type { PullDeps } from './deps.ts';
 import { kickOffUrl, pollWait } from './exports.ts';
 import { readManifest } from './manifest.ts';
 import type { Manifest } from './manifest.ts';
+import { UNREAD } from './state.ts';
 import type { PullState } from './state.ts';
 
 /** A crashed export is never marked as failed on some servers (`platform.md` §10.1). */
@@ -118,18 +119,7 @@ export function restarted(state: PullState): PullState {
     ...rest,
     phase: 'start',
     restarts: state.restarts + 1,
-    renewals: 0,
-    files: 0,
-    file: 0,
-    offset: 0,
-    line: 0,
-    isSkipping: false,
-    bytes: 0,
-    counts: {},
-    refused: [],
-    deleted: {},
-    errors: {},
-    short: {},
+    ...UNREAD,
   };
 }
 

@@ -111,6 +111,22 @@ export interface Begin {
   readonly last: LastPull | undefined;
 }
 
+/** An export of which nothing was read. */
+export const UNREAD = {
+  renewals: 0,
+  files: 0,
+  file: 0,
+  offset: 0,
+  line: 0,
+  isSkipping: false,
+  bytes: 0,
+  counts: {},
+  refused: [],
+  deleted: {},
+  errors: {},
+  short: {},
+} as const satisfies Partial<PullState>;
+
 /**
  * @param begin - What is asked for.
  * @returns A pull of which nothing is done.
@@ -122,18 +138,7 @@ export function begun({ last, ...begin }: Begin): PullState {
     nextAt: 0,
     failures: 0,
     restarts: 0,
-    renewals: 0,
-    files: 0,
-    file: 0,
-    offset: 0,
-    line: 0,
-    isSkipping: false,
-    bytes: 0,
-    counts: {},
-    refused: [],
-    deleted: {},
-    errors: {},
-    short: {},
+    ...UNREAD,
     runs: 0,
     ...(last && { last }),
   };
